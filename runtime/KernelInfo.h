@@ -1,0 +1,75 @@
+//===- KernelInfo.h - what a compiled kernel is, and how it is called -*- C++ -*-===//
+//
+// The contract between codegen/ (which writes a KernelInfo beside the code) and runtime/ (which launches
+// it). No MLIR, no LLVM.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "dialect/algebra/TileMap.h"
+#include "runtime/DType.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace attn {
+
+constexpr int kMaxInputs = 8;
+
+/// The one argument of every kernel, CPU (by pointer) and GPU (by value). All strides in elements.
+/// Arrays are row-major. Codegen addresses the fields by offsetof, so the order is part of the contract.
+struct KernelArgs {
+  const void *q, *k, *v; ///< [B,Hq,Nq,Dqk], [B,Hkv,Nk,Dqk], [B,Hkv,Nk,Dv], last dimension contiguous
+  void *o;               ///< [B,Hq,Nq,Dv], last dimension contiguous
+  float *lse;            ///< [B,Hq,Nq]
+  int64_t qStride[3], kStride[3], vStride[3], oStride[3], lseStride[3]; ///< batch, head, token
+  const int32_t *formulaOfHead; ///< [Hq] region number of tile.mask
+  const int32_t *headParams;    ///< [Hq][headParamCount]
+  const int32_t *mapOfHead;     ///< [B][Hq] number of the tile map
+  const int64_t *mapOffsets;    ///< [maps][T + 1] index of a query tile's first box, T query tiles
+  const int32_t *boxes;         ///< [..][2 * rank + 1]: lo of each dimension, hi of each, full (0 or 1)
+  const uint32_t *order;        ///< [B * Hq * T] (b * Hq + h) * T + t, most key tiles first
+  const void *inputs[kMaxInputs];           ///< run-time inputs in the order of the spec
+  int64_t inputStrides[kMaxInputs][4];      ///< of each input's dimensions; 0 where broadcast
+  int32_t numQueries, numKeys, queryOffset, queryTiles;
+  int32_t dims[kMaxRank];   ///< lengths of the tiled token layout
+};
+
+/// A run-time input as the spec declares it.
+struct InputInfo {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape; ///< -1 where bound at run time
+};
+
+struct KernelInfo {
+  std::string name;   ///< of the kernel in the spec
+  std::string target; ///< "cpu", "sm_80"
+  std::string entry;  ///< symbol of the code
+  DType dtype = DType::F32;
+  int64_t batch = 1, heads = 1, kvHeads = 1, headDimQk = 0, headDimV = 0;
+  /// The token layout as the spec says it; -1 where bound at run time.
+  std::vector<int64_t> tokens, kvTokens;
+  /// Rank of the tiled layout: that of `tokens`, or 1 where the masks are linear and tokens flattened.
+  int rank = 1;
+  Coords queryTile{1, 1, 1, 1}, keyTile{1, 1, 1, 1};
+  /// Distinct masks: the formula of each (an index into `formulas`) and its head parameters.
+  std::vector<Formula> formulas;
+  std::vector<int32_t> formulaOfMask;
+  std::vector<std::vector<int64_t>> parametersOfMask;
+  std::vector<int32_t> maskOfHead; ///< [heads]
+  int64_t headParamCount = 0;      ///< longest row of parametersOfMask
+  std::vector<InputInfo> inputs;
+  std::optional<int64_t> queryOffset; ///< fixed by the spec
+  bool needsSameLayout = false;       ///< a mask wants queries and keys on one layout
+
+  int64_t scratchBytes = 0;           ///< CPU: per worker, 64-byte aligned
+  int64_t threadsPerBlock = 0;        ///< GPU
+  int64_t sharedBytes = 0;            ///< GPU: dynamic shared memory
+};
+
+/// A CPU kernel: computes the query tile order[ticket]. `scratch` has scratchBytes, aligned to 64.
+using CpuKernel = void (*)(const KernelArgs *args, int64_t ticket, void *scratch);
+
+} // namespace attn
