@@ -1,0 +1,104 @@
+//===- TokenStream.cpp - tokens, numbers, and what was expected instead ---===//
+#include "frontend/Parser.h"
+
+#include "llvm/ADT/APFloat.h"
+
+using namespace mlir;
+
+namespace attn {
+
+TokenStream::TokenStream(const Source &source) : source(source), lexer(source.text()) {
+  token = lexer.next();
+}
+
+Token TokenStream::take() {
+  Token taken = std::move(token);
+  token = lexer.next();
+  return taken;
+}
+
+bool TokenStream::takeIf(StringRef spelling) {
+  if (!token.is(spelling) || token.kind == Token::End)
+    return false;
+  take();
+  return true;
+}
+
+InFlightDiagnostic TokenStream::unexpected(const Twine &what) const {
+  if (token.kind == Token::Invalid)
+    return source.error(token.loc()) << token.problem;
+  InFlightDiagnostic diag = source.error(token.loc()) << "expected " << what << ", but found ";
+  if (token.kind == Token::End)
+    return diag << "the end of the text";
+  constexpr size_t kLongest = 60;
+  diag << "'" << token.text.take_front(kLongest);
+  return diag << (token.text.size() > kLongest ? "...'" : "'");
+}
+
+LogicalResult TokenStream::expect(StringRef spelling, const Twine &where) {
+  if (takeIf(spelling))
+    return success();
+  return unexpected("'" + spelling + "' " + where);
+}
+
+FailureOr<syntax::Word> TokenStream::expectWord(const Twine &what) {
+  if (token.kind != Token::Identifier)
+    return unexpected(what);
+  Token word = take();
+  return syntax::Word{word.text, word.loc()};
+}
+
+static std::string digitsOf(StringRef text) {
+  std::string digits = text.str();
+  llvm::erase(digits, '_');
+  return digits;
+}
+
+FailureOr<int64_t> TokenStream::integerOf(const Token &number, bool negative) const {
+  int64_t value;
+  // Parsed with its sign, so that -2^63 is a number.
+  if (!StringRef((negative ? "-" : "") + digitsOf(number.text)).getAsInteger(10, value))
+    return value;
+  return source.error(number.loc()) << "number does not fit into 64 bits";
+}
+
+FailureOr<double> TokenStream::realOf(const Token &number) const {
+  double value;
+  if (!StringRef(digitsOf(number.text)).getAsDouble(value) && std::isfinite(value))
+    return value;
+  return source.error(number.loc()) << "number is outside the range of f64";
+}
+
+FailureOr<syntax::Integer> TokenStream::parseInteger(const Twine &what) {
+  llvm::SMLoc loc = token.loc();
+  bool negative = takeIf("-");
+  if (token.kind == Token::Real)
+    return source.error(loc) << "expected " << what << ", an integer, but found '"
+                             << (negative ? "-" : "") << token.text << "'";
+  if (token.kind != Token::Integer)
+    return unexpected(what);
+  FailureOr<int64_t> value = integerOf(take(), negative);
+  if (failed(value))
+    return failure();
+  return syntax::Integer{*value, loc};
+}
+
+FailureOr<syntax::Real> TokenStream::parseReal(const Twine &what) {
+  llvm::SMLoc loc = token.loc();
+  bool negative = takeIf("-");
+  if (token.kind != Token::Real && token.kind != Token::Integer)
+    return unexpected(what);
+  FailureOr<double> value = realOf(take());
+  if (failed(value))
+    return failure();
+  return syntax::Real{negative ? -*value : *value, loc};
+}
+
+LogicalResult Nesting::check(const Source &source, llvm::SMLoc loc) const {
+  if (depth <= syntax::kMaxNesting)
+    return success();
+  return source.error(loc) << "expression is nested deeper than " << syntax::kMaxNesting
+                           << " levels";
+}
+
+} // namespace attn

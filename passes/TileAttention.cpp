@@ -1,0 +1,252 @@
+#include "passes/Passes.h"
+
+#include "dialect/MaskFormulas.h"
+#include "simulator/TileShapes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace attn {
+#define GEN_PASS_DEF_TILEATTENTION
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr int64_t kMaxTileRows = 1024;
+
+/// Distinct masks in the order of the heads, and each head's number.
+struct HeadMasks {
+  SmallVector<Attribute> masks;
+  SmallVector<int32_t> maskOfHead;
+};
+
+HeadMasks groupHeads(AttentionOp op) {
+  HeadMasks groups;
+  for (int64_t h = 0; h < op.getNumHeads(); ++h) {
+    Attribute mask = op.getMaskOfHead(h);
+    auto *it = llvm::find(groups.masks, mask);
+    groups.maskOfHead.push_back(it - groups.masks.begin());
+    if (it == groups.masks.end())
+      groups.masks.push_back(mask);
+  }
+  return groups;
+}
+
+/// The tiles asked for, or chosen ones. A rank of the tiles other than the layout's flattens it.
+FailureOr<TileChoice> tilesOf(AttentionOp op, ArrayRef<Attribute> masks, ArrayRef<int64_t> queryTile,
+                              ArrayRef<int64_t> keyTile) {
+  ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
+  bool linear = llvm::all_of(
+      masks, [](Attribute mask) { return cast<MaskAttrInterface>(mask).isLinear(); });
+  size_t wanted = std::max(queryTile.size(), keyTile.size());
+  bool flatten = wanted ? wanted != tokens.size() : linear;
+  if (!flatten && tokens.size() != keys.size())
+    return op.emitError() << "queries have a layout of " << tokens.size() << " dimensions, keys of "
+                          << keys.size() << "; tiles of several dimensions need one rank";
+  TileChoice choice = chooseTiles(tokens, keys, flatten);
+  if (!queryTile.empty())
+    choice.queryTile.assign(queryTile.begin(), queryTile.end());
+  if (!keyTile.empty())
+    choice.keyTile.assign(keyTile.begin(), keyTile.end());
+  size_t rank = choice.layout.size();
+  if (flatten && !linear)
+    return op.emitError() << "tiles of " << wanted << " dimensions for a neighborhood on a layout of "
+                          << tokens.size() << "; give a tile of " << tokens.size() << " dimensions";
+  for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)}) {
+    if (tile.size() != rank)
+      return op.emitError() << "tile of " << tile.size() << " dimensions for a layout of " << rank;
+    int64_t rows = 1;
+    for (int64_t extent : tile) {
+      if (extent < 1 || extent > kMaxTileRows || (rows *= extent) > kMaxTileRows)
+        return op.emitError() << "a tile must have 1 to " << kMaxTileRows
+                              << " tokens, each extent at least 1";
+    }
+  }
+  return choice;
+}
+
+/// Builds the body of one tile.attention.
+class TileBuilder {
+public:
+  TileBuilder(OpBuilder &builder, AttentionOp op, const HeadMasks &heads, const TileChoice &tiles)
+      : builder(builder), loc(op.getLoc()), op(op), heads(heads), tiles(tiles) {}
+
+  tile::AttentionOp build() {
+    auto layout = [&](ArrayRef<int64_t> dims) { return LayoutAttr::get(op.getContext(), dims); };
+    tiled = tile::AttentionOp::create(
+        builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
+        op.getValue(), op.getInputs(), op.getInputNamesAttr(), layout(tiles.layout),
+        layout(tiles.kvLayout), builder.getDenseI64ArrayAttr(tiles.queryTile),
+        builder.getDenseI64ArrayAttr(tiles.keyTile), builder.getArrayAttr(heads.masks),
+        builder.getDenseI32ArrayAttr(heads.maskOfHead), op.getQOffsetAttr());
+    OpBuilder::InsertionGuard guard(builder);
+    Block *body = builder.createBlock(&tiled.getBody());
+    for (Value *argument : {&batch, &head, &queryTile})
+      *argument = body->addArgument(builder.getI32Type(), loc);
+    buildQueryTile();
+    return tiled;
+  }
+
+private:
+  void buildQueryTile() {
+    int64_t rows = tiled.getQueryRows(), valueDim = op.getValue().getType().getDimSize(3);
+    Value q = loadTile(op.getQuery(), head, queryTile, /*query=*/true);
+    auto init = tile::InitOp::create(builder, loc, f32({rows, valueDim}), f32({rows}), f32({rows}));
+    Value group = constant(op.getNumHeads() / op.getNumKvHeads());
+    Value kvHead = arith::DivUIOp::create(builder, loc, head, group);
+    auto loop = tile::ForKeysOp::create(builder, loc, init.getAcc().getType(),
+                                        init.getMax().getType(), init.getSum().getType(), batch,
+                                        head, queryTile, init.getAcc(), init.getMax(),
+                                        init.getSum());
+    buildKeyTile(loop, q, kvHead);
+    tile::FinishOp::create(builder, loc, loop.getAccResult(), loop.getMaxResult(),
+                           loop.getSumResult());
+  }
+
+  void buildKeyTile(tile::ForKeysOp loop, Value q, Value kvHead) {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *body = builder.createBlock(&loop.getBody());
+    keyTile = body->addArgument(builder.getI32Type(), loc);
+    partial = body->addArgument(builder.getI1Type(), loc);
+    Value acc = body->addArgument(loop.getAcc().getType(), loc);
+    Value max = body->addArgument(loop.getMax().getType(), loc);
+    Value sum = body->addArgument(loop.getSum().getType(), loc);
+
+    Value k = loadTile(op.getKey(), kvHead, keyTile, /*query=*/false);
+    Value scores = tile::ScoresOp::create(
+        builder, loc, f32({tiled.getQueryRows(), tiled.getKeyRows()}), q, k,
+        builder.getF64FloatAttr(op.getEffectiveScale()));
+    scores = buildMask(buildScore(scores));
+    auto softmax = tile::SoftmaxOp::create(builder, loc, scores.getType(), acc.getType(),
+                                           max.getType(), sum.getType(), scores, acc, max, sum);
+    Value v = loadTile(op.getValue(), kvHead, keyTile, /*query=*/false);
+    Value next = tile::AccumulateOp::create(builder, loc, acc.getType(), softmax.getWeights(), v,
+                                            softmax.getAccResult());
+    tile::YieldOp::create(builder, loc,
+                          ValueRange{next, softmax.getMaxResult(), softmax.getSumResult()});
+  }
+
+  /// The score region of attn.attention with q_offset added to its query position.
+  Value buildScore(Value scores) {
+    if (op.getScore().empty())
+      return scores;
+    auto score = tile::ScoreOp::create(builder, loc, scores.getType(), scores, batch, head,
+                                       queryTile, keyTile);
+    OpBuilder::InsertionGuard guard(builder);
+    Block &source = op.getScore().front();
+    Block *body = builder.createBlock(&score.getBody());
+    IRMapping map;
+    for (BlockArgument argument : source.getArguments())
+      map.map(argument, body->addArgument(argument.getType(), loc));
+    if (!source.getArgument(3).use_empty()) {
+      Value offset = symbol(tile::SymbolKindEnum::QueryOffset, body->getArgument(1),
+                            body->getArgument(2));
+      map.map(source.getArgument(3),
+              arith::AddIOp::create(builder, loc, body->getArgument(3), offset).getResult());
+    }
+    for (Operation &inner : source.without_terminator())
+      builder.clone(inner, map);
+    Value result = map.lookup(cast<YieldOp>(source.getTerminator()).getScore());
+    tile::YieldOp::create(builder, loc, ValueRange{result});
+    return score;
+  }
+
+  Value buildMask(Value scores) {
+    ParameterizedFormulas formulas = formulasOf(tiled);
+    Value formula = symbol(tile::SymbolKindEnum::HeadFormula, batch, head);
+    auto mask = tile::MaskOp::create(builder, loc, scores.getType(), scores, batch, head, queryTile,
+                                     keyTile, partial, formula, formulas.formulas.size());
+    for (auto [region, predicate] : llvm::zip_equal(mask.getFormulas(), formulas.formulas))
+      buildPredicate(region, predicate);
+    return mask;
+  }
+
+  void buildPredicate(Region &region, const Formula &formula) {
+    OpBuilder::InsertionGuard guard(builder);
+    int rank = formula.rank;
+    Block *body = builder.createBlock(&region);
+    for (int i = 0; i < 2 + 2 * rank; ++i)
+      body->addArgument(builder.getI32Type(), loc);
+    Value b = body->getArgument(0), h = body->getArgument(1);
+    ValueRange q = body->getArguments().slice(2, rank);
+    ValueRange k = body->getArguments().slice(2 + rank, rank);
+    Value visible = emitFormula(builder, loc, formula, b, h, q, k, tiled.getInputs());
+    visible = arith::AndIOp::create(builder, loc, visible, insideLayout(k, b, h));
+    tile::YieldOp::create(builder, loc, ValueRange{visible});
+  }
+
+  /// Rows of a ragged tile lie beyond the layout; their zero scores must not take softmax mass.
+  Value insideLayout(ValueRange k, Value b, Value h) {
+    Value inside = arith::ConstantIntOp::create(builder, loc, 1, 1);
+    for (auto [d, coord] : llvm::enumerate(k)) {
+      int64_t length = tiles.kvLayout[d];
+      if (!ShapedType::isDynamic(length) && length % tiles.keyTile[d] == 0)
+        continue;
+      Value end = ShapedType::isDynamic(length)
+                      ? symbol(tile::SymbolKindEnum::Dim, b, h, int32_t(d))
+                      : constant(length);
+      Value here = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, coord, end);
+      inside = arith::AndIOp::create(builder, loc, inside, here);
+    }
+    return inside;
+  }
+
+  Value loadTile(Value source, Value ofHead, Value number, bool query) {
+    auto type = cast<RankedTensorType>(source.getType());
+    int64_t rows = query ? tiled.getQueryRows() : tiled.getKeyRows();
+    auto tileType = RankedTensorType::get({rows, type.getDimSize(3)}, type.getElementType());
+    return tile::LoadOp::create(builder, loc, tileType, source, batch, ofHead, number, query);
+  }
+
+  Value symbol(tile::SymbolKindEnum kind, Value b, Value h, int32_t index = 0) {
+    return tile::SymbolOp::create(builder, loc, builder.getI32Type(), kind, index, b, h);
+  }
+  Value constant(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 32); }
+  RankedTensorType f32(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+
+  OpBuilder &builder;
+  Location loc;
+  AttentionOp op;
+  const HeadMasks &heads;
+  const TileChoice &tiles;
+  tile::AttentionOp tiled;
+  Value batch, head, queryTile, keyTile, partial;
+};
+
+struct TileAttention : impl::TileAttentionBase<TileAttention> {
+  using TileAttentionBase::TileAttentionBase;
+
+  void runOnOperation() override {
+    SmallVector<AttentionOp> ops;
+    getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
+    for (AttentionOp op : ops)
+      if (failed(tileOne(op)))
+        return signalPassFailure();
+  }
+
+  LogicalResult tileOne(AttentionOp op) {
+    HeadMasks heads = groupHeads(op);
+    FailureOr<TileChoice> tiles = tilesOf(op, heads.masks, queryTile, keyTile);
+    if (failed(tiles))
+      return failure();
+    SmallVector<StringRef> inputs = op.getInputNameList();
+    for (Attribute mask : heads.masks)
+      if (!formulaOf(mask, tiles->kvLayout, inputs))
+        return op.emitError() << "mask has more than " << kMaxAtoms
+                              << " atoms; split it over several kernels or simplify it";
+    OpBuilder builder(op);
+    tile::AttentionOp tiled = TileBuilder(builder, op, heads, *tiles).build();
+    op.replaceAllUsesWith(tiled.getResults());
+    op.erase();
+    return success();
+  }
+};
+
+} // namespace
+} // namespace attn

@@ -1,0 +1,31 @@
+//===- TileShapes.h - which tiles to use when nobody says so -----*- C++ -*-===//
+#pragma once
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+
+namespace attn {
+
+/// Tokens of a chosen tile: always exactly this many, so that kernels may rely on it.
+constexpr int64_t kTileTokens = 128;
+
+/// The layouts as they are tiled, and the tiles. Lengths are in tokens,
+/// `mlir::ShapedType::kDynamic` where known only at run time; tile extents are powers of two and
+/// their product is kTileTokens. All four have one rank, except that layouts of different rank that
+/// are not flattened keep theirs.
+struct TileChoice {
+  llvm::SmallVector<int64_t> layout;   ///< of the queries
+  llvm::SmallVector<int64_t> kvLayout; ///< of the keys
+  llvm::SmallVector<int64_t> queryTile, keyTile;
+};
+
+/// Tiles for queries on `tokens` and keys on `kvTokens` (1 to 3 dimensions each). With `linear` the
+/// layouts are flattened to one dimension. Otherwise a tile is a box, 8x16 or 2x8x8; where a
+/// dimension is shorter than that, the box shrinks to the next power of two and grows in the
+/// dimensions with room, else beyond the end of the last one. Dynamic dimensions count as long.
+TileChoice chooseTiles(llvm::ArrayRef<int64_t> tokens, llvm::ArrayRef<int64_t> kvTokens,
+                       bool linear);
+
+} // namespace attn
