@@ -19,17 +19,17 @@ namespace attn {
 ///
 /// whose body is one attn.attention and its return; a `?` in a token layout makes Nq or Nk dynamic.
 ///
-/// Null on error. Errors, warnings and their notes go to the diagnostic engine of `context`, located at
-/// the word at fault (file, line and column, both from 1, columns in bytes); with a
+/// Null on error. Errors, warnings and their notes go to the diagnostic engine of `context`,
+/// located at the word at fault (file, line and column, both from 1, columns in bytes); with a
 /// mlir::SourceMgrDiagnosticHandler on `sources` they print with a caret. The module has passed
 /// mlir::verify. Loads the dialects it needs into `context`; `sources` may go away afterwards. As
 /// thread-safe as `context`: one context in one thread at a time.
 mlir::OwningOpRef<mlir::ModuleOp> parseSpec(llvm::SourceMgr &sources, mlir::MLIRContext *context);
 
-/// Reads `path` ("-" is the standard input) into a new buffer of `sources` and parses it: as MLIR when
-/// the name ends in `.mlir` or, for a name that ends in neither `.mlir` nor `.attn`, when its first
-/// word is MLIR's; else as `.attn` text. The result and its errors are those of parseSpec; a file that
-/// cannot be read is an error located at the start of `path`.
+/// Reads `path` ("-" is the standard input) into a new buffer of `sources` and parses it: as MLIR
+/// when the name ends in `.mlir` or, for a name that ends in neither `.mlir` nor `.attn`, when its
+/// first word is MLIR's; else as `.attn` text. The result and its errors are those of parseSpec; a
+/// file that cannot be read is an error located at the start of `path`.
 mlir::OwningOpRef<mlir::ModuleOp> loadFile(llvm::StringRef path, llvm::SourceMgr &sources,
                                            mlir::MLIRContext *context);
 

@@ -32,7 +32,7 @@ private:
   bool isPredicate() const;
 
   TokenStream &tokens;
-  unsigned depth = 0;
+  unsigned depth = 0, kinds = 0;
 };
 
 FailureOr<syntax::Mask> MaskParser::parseChain(syntax::Mask::Op op, StringRef symbol,
@@ -96,6 +96,9 @@ FailureOr<syntax::Mask> MaskParser::parseKind() {
   FailureOr<syntax::Word> name = tokens.expectWord("a mask, such as 'causal' or 'window(256)'");
   if (failed(name))
     return failure();
+  if (++kinds > syntax::kMaxMaskKinds)
+    return tokens.source.error(name->loc)
+           << "mask has more than " << syntax::kMaxMaskKinds << " mask kinds";
   syntax::Mask mask{syntax::Mask::Kind, *name, {}, {}, name->loc};
   if (!tokens.takeIf("("))
     return mask;

@@ -58,18 +58,21 @@ private:
 };
 
 const KernelParser::Item KernelParser::kItems[] = {
-    {"batch", &KernelParser::parseBatch},       {"heads", &KernelParser::parseHeads},
-    {"kv_heads", &KernelParser::parseKvHeads},  {"head_dim", &KernelParser::parseHeadDim},
+    {"batch", &KernelParser::parseBatch},        {"heads", &KernelParser::parseHeads},
+    {"kv_heads", &KernelParser::parseKvHeads},   {"head_dim", &KernelParser::parseHeadDim},
     {"value_dim", &KernelParser::parseValueDim}, {"dtype", &KernelParser::parseDtype},
-    {"tokens", &KernelParser::parseTokens},     {"kv_tokens", &KernelParser::parseKvTokens},
-    {"scale", &KernelParser::parseScale},       {"q_offset", &KernelParser::parseQOffset},
-    {"input", &KernelParser::parseInput},       {"mask", &KernelParser::parseMaskItem},
+    {"tokens", &KernelParser::parseTokens},      {"kv_tokens", &KernelParser::parseKvTokens},
+    {"scale", &KernelParser::parseScale},        {"q_offset", &KernelParser::parseQOffset},
+    {"input", &KernelParser::parseInput},        {"mask", &KernelParser::parseMaskItem},
     {"score", &KernelParser::parseScoreItem},
 };
 
 FailureOr<syntax::Kernel> KernelParser::parse() {
-  if (failed(tokens.expect("kernel", "and a name, with which every kernel starts")))
-    return failure();
+  if (!tokens.takeIf("kernel")) {
+    InFlightDiagnostic diag = tokens.unexpected("'kernel' and a name, with which a kernel starts");
+    suggest(*diag.getUnderlyingDiagnostic(), tokens.peek().text, {"kernel"});
+    return diag;
+  }
   FailureOr<syntax::Word> name = tokens.expectWord("the kernel's name");
   if (failed(name) || failed(tokens.expect("{", "after the kernel's name")))
     return failure();

@@ -1,7 +1,8 @@
 //===- Syntax.h - what the text says, before it is checked -------*- C++ -*-===//
 //
-// Items of a kernel come in any order, and masks can be checked only against all of them, so a kernel is
-// read whole first. Everything remembers where it stood. Text refers to the source buffer.
+// Items of a kernel come in any order, and masks can be checked only against all of them, so a
+// kernel is read whole first. Everything remembers where it stood. Text refers to the source
+// buffer.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -93,8 +94,8 @@ struct ScoreNode {
   llvm::SmallVector<unsigned, 3> operands;
 };
 
-/// `score (parameters) => nodes`: the expression in postfix order, its value the last node. A chain of a
-/// million terms is a flat list, so nothing that walks it needs a deep stack.
+/// `score (parameters) => nodes`: the expression in postfix order, its value the last node. A chain
+/// of a million terms is a flat list, so nothing that walks it needs a deep stack.
 struct Score {
   llvm::SmallVector<Word, 5> parameters;
   std::vector<ScoreNode> nodes;
@@ -115,5 +116,7 @@ struct Kernel {
 
 /// Of parentheses, operators before their operand, and calls, in one expression.
 constexpr unsigned kMaxNesting = 200;
+/// Mask kinds in one mask expression. Simplification compares operands in pairs.
+constexpr unsigned kMaxMaskKinds = 1000;
 
 } // namespace attn::syntax

@@ -1,7 +1,7 @@
 //===- TokenStream.cpp - tokens, numbers, and what was expected instead ---===//
 #include "frontend/Parser.h"
 
-#include "llvm/ADT/APFloat.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -27,12 +27,14 @@ bool TokenStream::takeIf(StringRef spelling) {
 InFlightDiagnostic TokenStream::unexpected(const Twine &what) const {
   if (token.kind == Token::Invalid)
     return source.error(token.loc()) << token.problem;
-  InFlightDiagnostic diag = source.error(token.loc()) << "expected " << what << ", but found ";
-  if (token.kind == Token::End)
-    return diag << "the end of the text";
+  InFlightDiagnostic diag = source.error(token.loc());
+  diag << "expected " << what << ", but found ";
   constexpr size_t kLongest = 60;
-  diag << "'" << token.text.take_front(kLongest);
-  return diag << (token.text.size() > kLongest ? "...'" : "'");
+  if (token.kind == Token::End)
+    diag << "the end of the text";
+  else
+    diag << "'" << token.text.take_front(kLongest) << (token.text.size() > kLongest ? "...'" : "'");
+  return diag;
 }
 
 LogicalResult TokenStream::expect(StringRef spelling, const Twine &where) {
@@ -73,8 +75,8 @@ FailureOr<syntax::Integer> TokenStream::parseInteger(const Twine &what) {
   llvm::SMLoc loc = token.loc();
   bool negative = takeIf("-");
   if (token.kind == Token::Real)
-    return source.error(loc) << "expected " << what << ", an integer, but found '"
-                             << (negative ? "-" : "") << token.text << "'";
+    return source.error(loc) << "expected an integer, but found '" << (negative ? "-" : "")
+                             << token.text << "'";
   if (token.kind != Token::Integer)
     return unexpected(what);
   FailureOr<int64_t> value = integerOf(take(), negative);

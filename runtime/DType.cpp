@@ -15,9 +15,9 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {DType::F64, "f64", "F64", 8}, {DType::F32, "f32", "F32", 4},   {DType::F16, "f16", "F16", 2},
+    {DType::F64, "f64", "F64", 8},    {DType::F32, "f32", "F32", 4}, {DType::F16, "f16", "F16", 2},
     {DType::BF16, "bf16", "BF16", 2}, {DType::I64, "i64", "I64", 8}, {DType::I32, "i32", "I32", 4},
-    {DType::I16, "i16", "I16", 2}, {DType::I8, "i8", "I8", 1},      {DType::U8, "u8", "U8", 1},
+    {DType::I16, "i16", "I16", 2},    {DType::I8, "i8", "I8", 1},    {DType::U8, "u8", "U8", 1},
     {DType::Bool, "bool", "BOOL", 1},
 };
 
@@ -33,7 +33,9 @@ template <class T> double load(const void *address) {
   return double(value);
 }
 
-template <class T> void store(void *address, T value) { std::memcpy(address, &value, sizeof value); }
+template <class T> void store(void *address, T value) {
+  std::memcpy(address, &value, sizeof value);
+}
 
 template <class T> void storeInteger(void *address, double value) {
   using Limits = std::numeric_limits<T>;
@@ -47,8 +49,8 @@ template <class T> void storeInteger(void *address, double value) {
   store(address, rounded <= double(Limits::lowest()) ? Limits::lowest() : T(rounded));
 }
 
-/// Rounds to odd: an inexact result gets an odd significand, so that rounding it once more, to a type
-/// at least two bits shorter, gives what rounding `value` itself would have given.
+/// Rounds to odd: an inexact result gets an odd significand, so that rounding it once more, to a
+/// type at least two bits shorter, gives what rounding `value` itself would have given.
 float roundToOdd(double value) {
   float nearest = float(value);
   if (std::isnan(value) || std::isinf(nearest) || double(nearest) == value ||
@@ -89,16 +91,28 @@ std::optional<DType> parseSafetensorsName(std::string_view name) {
 double loadElement(DType dtype, const void *address) {
   uint16_t half;
   switch (dtype) {
-  case DType::F64: return load<double>(address);
-  case DType::F32: return load<float>(address);
-  case DType::F16: std::memcpy(&half, address, 2); return f16ToF32(half);
-  case DType::BF16: std::memcpy(&half, address, 2); return bf16ToF32(half);
-  case DType::I64: return load<int64_t>(address);
-  case DType::I32: return load<int32_t>(address);
-  case DType::I16: return load<int16_t>(address);
-  case DType::I8: return load<int8_t>(address);
-  case DType::U8: return load<uint8_t>(address);
-  case DType::Bool: return load<uint8_t>(address) != 0;
+  case DType::F64:
+    return load<double>(address);
+  case DType::F32:
+    return load<float>(address);
+  case DType::F16:
+    std::memcpy(&half, address, 2);
+    return f16ToF32(half);
+  case DType::BF16:
+    std::memcpy(&half, address, 2);
+    return bf16ToF32(half);
+  case DType::I64:
+    return load<int64_t>(address);
+  case DType::I32:
+    return load<int32_t>(address);
+  case DType::I16:
+    return load<int16_t>(address);
+  case DType::I8:
+    return load<int8_t>(address);
+  case DType::U8:
+    return load<uint8_t>(address);
+  case DType::Bool:
+    return load<uint8_t>(address) != 0;
   }
   assert(false && "every type is a case");
   return 0;
@@ -106,16 +120,26 @@ double loadElement(DType dtype, const void *address) {
 
 void storeElement(DType dtype, void *address, double value) {
   switch (dtype) {
-  case DType::F64: return store(address, value);
-  case DType::F32: return store(address, float(value));
-  case DType::F16: return store(address, f32ToF16(roundToOdd(value)));
-  case DType::BF16: return store(address, f32ToBF16(roundToOdd(value)));
-  case DType::I64: return storeInteger<int64_t>(address, value);
-  case DType::I32: return storeInteger<int32_t>(address, value);
-  case DType::I16: return storeInteger<int16_t>(address, value);
-  case DType::I8: return storeInteger<int8_t>(address, value);
-  case DType::U8: return storeInteger<uint8_t>(address, value);
-  case DType::Bool: return store(address, uint8_t(value != 0));
+  case DType::F64:
+    return store(address, value);
+  case DType::F32:
+    return store(address, float(value));
+  case DType::F16:
+    return store(address, f32ToF16(roundToOdd(value)));
+  case DType::BF16:
+    return store(address, f32ToBF16(roundToOdd(value)));
+  case DType::I64:
+    return storeInteger<int64_t>(address, value);
+  case DType::I32:
+    return storeInteger<int32_t>(address, value);
+  case DType::I16:
+    return storeInteger<int16_t>(address, value);
+  case DType::I8:
+    return storeInteger<int8_t>(address, value);
+  case DType::U8:
+    return storeInteger<uint8_t>(address, value);
+  case DType::Bool:
+    return store(address, uint8_t(value != 0));
   }
   assert(false && "every type is a case");
 }

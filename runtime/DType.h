@@ -60,7 +60,8 @@ inline uint16_t f32ToF16(float value) {
 }
 
 inline float f16ToF32(uint16_t bits) {
-  uint32_t sign = uint32_t(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 0x3ff;
+  uint32_t sign = uint32_t(bits & 0x8000) << 16, exponent = bits >> 10 & 31,
+           fraction = bits & 0x3ff;
   if (exponent == 31)
     return std::bit_cast<float>(sign | 0x7f800000 | fraction << 13 | (fraction ? 0x400000 : 0));
   if (exponent != 0)
@@ -72,8 +73,8 @@ inline float f16ToF32(uint16_t bits) {
 /// The element at `address`, which needs no alignment. An I64 beyond 2^53 is rounded to a double; a
 /// Bool is 1 where its byte is not zero.
 double loadElement(DType dtype, const void *address);
-/// Rounds once, from the double, to nearest even. Integers saturate, and a NaN stores 0 into them; a
-/// Bool becomes `value != 0`.
+/// Rounds once, from the double, to nearest even. Integers saturate, and a NaN stores 0 into them;
+/// a Bool becomes `value != 0`.
 void storeElement(DType dtype, void *address, double value);
 
 } // namespace attn

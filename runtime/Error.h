@@ -1,8 +1,9 @@
 //===- Error.h - errors as values -------------------------------*- C++ -*-===//
 //
-// What can fail because of the user's input or the machine returns Expected<T>; nothing here throws,
-// and the header works under -fno-exceptions and -fno-rtti. A message starts in lower case, has no full
-// stop, and quotes names and values; notes say where a value came from or what to write instead.
+// What can fail because of the user's input or the machine returns Expected<T>; nothing here
+// throws, and the header works under -fno-exceptions and -fno-rtti. A message starts in lower case,
+// has no full stop, and quotes names and values; notes say where a value came from or what to write
+// instead.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -33,8 +34,8 @@ template <class... Args> Error makeError(fmt::format_string<Args...> format, Arg
   return Error{fmt::format(format, std::forward<Args>(args)...), {}};
 }
 
-/// A value, or the error that stands in its place. Reading the one that is not there is a bug of the
-/// caller. After takeError() the object still holds an error, an empty one.
+/// A value, or the error that stands in its place. Reading the one that is not there is a bug of
+/// the caller. After takeError() the object still holds an error, an empty one.
 template <class T> class [[nodiscard]] Expected {
 public:
   Expected(T value) : state(std::in_place_index<0>, std::move(value)) {}

@@ -1,4 +1,5 @@
-// Compiled with -ffp-contract=off: a fused multiply-add would round differently from machine to machine.
+// Compiled with -ffp-contract=off: a fused multiply-add would round differently from machine to
+// machine.
 #include "runtime/Random.h"
 
 #include <cmath>
@@ -14,7 +15,8 @@ uint64_t mix(uint64_t z) {
   return z ^ (z >> 31);
 }
 
-/// log(x) for 0 < x <= 1: x = m * 2^e with m near 1, log m = 2 atanh((m - 1) / (m + 1)) by its series.
+/// log(x) for 0 < x <= 1: x = m * 2^e with m near 1, log m = 2 atanh((m - 1) / (m + 1)) by its
+/// series.
 double logarithm(double x) {
   int exponent;
   double m = std::frexp(x, &exponent); // exact, 0.5 <= m < 1
@@ -32,7 +34,8 @@ struct Direction {
   double cosine, sine;
 };
 
-/// Cosine and sine of 2 pi u, 0 <= u < 1, by their series on the eighth of a turn around a quarter turn.
+/// Cosine and sine of 2 pi u, 0 <= u < 1, by their series on the eighth of a turn around a quarter
+/// turn.
 Direction direction(double u) {
   int quarter = int(u * 4 + 0.5);
   double x = (u * 4 - quarter) * 1.57079632679489661923, square = x * x;
@@ -43,10 +46,14 @@ Direction direction(double u) {
   }
   sine *= x;
   switch (quarter & 3) {
-  case 0: return {cosine, sine};
-  case 1: return {-sine, cosine};
-  case 2: return {-cosine, -sine};
-  default: return {sine, -cosine};
+  case 0:
+    return {cosine, sine};
+  case 1:
+    return {-sine, cosine};
+  case 2:
+    return {-cosine, -sine};
+  default:
+    return {sine, -cosine};
   }
 }
 

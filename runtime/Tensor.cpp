@@ -43,9 +43,10 @@ Expected<int64_t> checkedByteSize(std::span<const int64_t> shape, DType dtype) {
       return makeError("shape {} has the negative length '{}'", shape, length);
     empty |= length == 0;
     if (__builtin_mul_overflow(bytes, std::max<int64_t>(length, 1), &bytes))
-      return makeError("a tensor of shape {} and type '{}' is too large: its size in bytes does not "
-                       "fit 64 bits",
-                       shape, dtypeName(dtype));
+      return makeError(
+          "a tensor of shape {} and type '{}' is too large: its size in bytes does not "
+          "fit 64 bits",
+          shape, dtypeName(dtype));
   }
   if (empty)
     return 0;
@@ -108,7 +109,8 @@ TensorView TensorView::permuted(std::span<const int64_t> axes) const {
 void *TensorView::runAddress(std::span<const int64_t> outerIndices) const {
   int64_t offset = 0;
   for (size_t d = 0; d < outerIndices.size(); ++d) {
-    assert(outerIndices[d] >= 0 && outerIndices[d] < shape[d] && "an index lies inside its dimension");
+    assert(outerIndices[d] >= 0 && outerIndices[d] < shape[d] &&
+           "an index lies inside its dimension");
     offset += outerIndices[d] * strides[d];
   }
   return static_cast<char *>(data) + offset * dtypeSize(dtype);
@@ -135,7 +137,8 @@ Expected<Tensor> Tensor::allocate(std::vector<int64_t> shape, DType dtype) {
   if (!bytes)
     return bytes.takeError();
   // An empty tensor has memory too, so that its address is one.
-  size_t rounded = (size_t(std::max<int64_t>(*bytes, 1)) + kAlignment - 1) / kAlignment * kAlignment;
+  size_t rounded =
+      (size_t(std::max<int64_t>(*bytes, 1)) + kAlignment - 1) / kAlignment * kAlignment;
   Tensor result;
   result.memory.reset(std::aligned_alloc(kAlignment, rounded));
   if (!result.memory)

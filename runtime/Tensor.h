@@ -17,8 +17,8 @@
 
 namespace attn {
 
-/// Bytes of a contiguous tensor. An error where a length is negative, where the product does not fit 63
-/// bits, or where it exceeds the memory of this machine: ask before allocating.
+/// Bytes of a contiguous tensor. An error where a length is negative, where the product does not
+/// fit 63 bits, or where it exceeds the memory of this machine: ask before allocating.
 Expected<int64_t> checkedByteSize(std::span<const int64_t> shape, DType dtype);
 /// The memory this process may use: what the machine has, or its control group allows, if less.
 int64_t physicalMemoryBytes();
@@ -60,8 +60,8 @@ struct TensorView {
   }
   void *address(std::span<const int64_t> indices) const;
 
-  /// Calls `visit(const void *run, int64_t bytes)` on the runs of adjacent elements, in row-major order,
-  /// until it returns false. Returns whether all were visited.
+  /// Calls `visit(const void *run, int64_t bytes)` on the runs of adjacent elements, in row-major
+  /// order, until it returns false. Returns whether all were visited.
   template <class Visit> bool forEachRun(Visit &&visit) const {
     int64_t outer = runRank(), runElements = 1;
     for (size_t d = size_t(outer); d < rank(); ++d)
@@ -92,8 +92,8 @@ public:
   /// The elements are not initialised.
   static Expected<Tensor> allocate(std::vector<int64_t> shape, DType dtype);
   static Expected<Tensor> zeros(std::vector<int64_t> shape, DType dtype);
-  /// Standard normal numbers in row-major order, rounded to f32 and then to `dtype`, a floating type.
-  /// The same seed gives the same tensor on every machine.
+  /// Standard normal numbers in row-major order, rounded to f32 and then to `dtype`, a floating
+  /// type. The same seed gives the same tensor on every machine.
   static Expected<Tensor> randomNormal(std::vector<int64_t> shape, DType dtype, uint64_t seed);
   /// A contiguous copy of `view`, its elements converted to `dtype`.
   static Expected<Tensor> copyOf(const TensorView &view, DType dtype);

@@ -132,9 +132,12 @@ private:
     Value b = e.toI64(lookup(load.getBatch())), h = e.toI64(lookup(load.getHead()));
     if (load.getQuery())
       return tiles.loadQuery(b, h, scaleOf());
-    if (load.getSource() == op.getKey())
-      return tiles.loadKeys(b, h);
-    tiles.loadValues(b, h);
+    // By use, not by source: keys and values may be one tensor.
+    auto feeds = [&](auto isUser) { return llvm::any_of(load->getUsers(), isUser); };
+    if (feeds([](Operation *user) { return isa<tile::ScoresOp>(user); }))
+      tiles.loadKeys(b, h);
+    if (feeds([](Operation *user) { return isa<tile::AccumulateOp>(user); }))
+      tiles.loadValues(b, h);
   }
 
   /// The scale is folded into the query tile, once per tile instead of once per score.

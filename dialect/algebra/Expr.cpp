@@ -9,13 +9,16 @@ namespace {
 /// No line of our expressions needs to continue further than this.
 constexpr int64_t kForever = kInfinity;
 
+/// Divisors are lengths and constants; an empty length divides nothing that is used.
+int64_t divisor(int64_t b) { return std::max<int64_t>(b, 1); }
+
 int64_t apply(ExprOp op, int64_t a, int64_t b, int64_t c) {
   switch (op) {
   case ExprOp::Add: return a + b;
   case ExprOp::Sub: return a - b;
   case ExprOp::Mul: return a * b;
-  case ExprOp::FloorDiv: return floorDiv(a, b);
-  case ExprOp::Mod: return a - b * floorDiv(a, b);
+  case ExprOp::FloorDiv: return floorDiv(a, divisor(b));
+  case ExprOp::Mod: return a - divisor(b) * floorDiv(a, divisor(b));
   case ExprOp::Min: return std::min(a, b);
   case ExprOp::Max: return std::max(a, b);
   case ExprOp::Less: return a < b;
@@ -68,6 +71,16 @@ Line lineMod(const Line &a, int64_t d) {
   return {a.value - d * f.value, a.slope - d * f.slope, f.steps};
 }
 
+/// Steps for which a line that is zero stays zero, and one that is not does not become so.
+int64_t stepsOfTruth(const Line &a) {
+  if (a.slope == 0)
+    return kForever;
+  if (a.value == 0)
+    return 0;
+  int64_t meets = -a.value / a.slope;
+  return a.value % a.slope == 0 && meets > 0 ? meets - 1 : kForever;
+}
+
 Line traceNode(ExprOp op, const Line &a, const Line &b, const Line *c) {
   int64_t steps = std::min(a.steps, b.steps);
   switch (op) {
@@ -75,14 +88,14 @@ Line traceNode(ExprOp op, const Line &a, const Line &b, const Line *c) {
   case ExprOp::Sub: return {a.value - b.value, a.slope - b.slope, steps};
   case ExprOp::Mul:
     return {a.value * b.value, a.slope * b.value + b.slope * a.value, steps};
-  case ExprOp::FloorDiv: return lineFloorDiv(a, b.value);
-  case ExprOp::Mod: return lineMod(a, b.value);
+  case ExprOp::FloorDiv: return lineFloorDiv(a, divisor(b.value));
+  case ExprOp::Mod: return lineMod(a, divisor(b.value));
   case ExprOp::Min: return lower(a, b);
   case ExprOp::Max: return upper(a, b);
   case ExprOp::Less: return lineLess(a, b);
   case ExprOp::Select: {
     const Line &chosen = a.value ? b : *c;
-    return {chosen.value, chosen.slope, std::min(a.steps, chosen.steps)};
+    return {chosen.value, chosen.slope, std::min({a.steps, chosen.steps, stepsOfTruth(a)})};
   }
   default: assert(false && "leaves are traced by the caller"); return {0, 0, 0};
   }

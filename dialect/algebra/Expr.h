@@ -28,8 +28,8 @@ enum class ExprOp : uint8_t {
   Add,      ///< a + b
   Sub,      ///< a - b
   Mul,      ///< a * b, at least one of them free of Query
-  FloorDiv, ///< floor(a / b), b > 0 and free of Query
-  Mod,      ///< a - b * floor(a / b), b > 0 and free of Query
+  FloorDiv, ///< floor(a / b), b free of Query; a b below 1, as an empty length is, counts as 1
+  Mod,      ///< a - b * floor(a / b), likewise
   Min,
   Max,
   Less,   ///< a < b ? 1 : 0

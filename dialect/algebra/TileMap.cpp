@@ -28,81 +28,147 @@ int64_t KeyBox::size() const {
 }
 
 TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> symbols)
-    : formula(std::move(f)), geo(geometry), symbolValues(std::move(symbols)) {
+    : formula(std::move(f)), geo(geometry), symbolValues(std::move(symbols)),
+      data(formula.dataAtoms()), uncertain(uncertainAtoms(formula)) {
   assert(formula.rank == geo.rank && "the formula speaks of the dimensions of the layout");
   assert(symbolValues.size() == formula.symbols.size() && "every symbol is bound");
   if (geo.rank == 1)
     return;
-  for (int d = 0; d < geo.rank; ++d)
+  for (int d = 0; d < geo.rank; ++d) {
+    runTable[d].resize(geo.queryTiles(d));
     for (int64_t t = 0; t < geo.queryTiles(d); ++t)
-      runTable[d].push_back(runsOf(d, t));
+      findRuns(d, t, runTable[d][t]);
+  }
 }
 
+//===----------------------------------------------------------------------===//
+// Runs: one dimension, one query tile
+//===----------------------------------------------------------------------===//
+
 namespace {
-/// Tiles begin <= t < end in which a signature occurs.
+/// Key tiles begin <= t < end in which a signature occurs.
 struct TileRange {
   Signature signature;
   int64_t begin, end;
 };
 
-void addRanges(const Cell &cell, int64_t tile, std::vector<TileRange> &out) {
-  if (cell.stride <= tile) {
-    out.push_back({cell.signature, cell.first / tile, cell.last / tile + 1});
-    return;
+/// The union of ranges per signature. Neighbouring pieces of a query tile sweep nearly the same
+/// keys, so most ranges lie in one that is there already.
+class RangeSet {
+public:
+  void clear() { ranges.clear(); }
+
+  void add(Signature signature, int64_t begin, int64_t end) {
+    size_t searched = std::min<size_t>(ranges.size(), 64);
+    for (size_t i = ranges.size() - searched; i < ranges.size(); ++i) {
+      TileRange &range = ranges[i];
+      if (range.signature != signature || begin > range.end || end < range.begin)
+        continue;
+      range.begin = std::min(range.begin, begin);
+      range.end = std::max(range.end, end);
+      return;
+    }
+    ranges.push_back({signature, begin, end});
   }
-  for (int64_t key = cell.first; key <= cell.last; key += cell.stride)
-    out.push_back({cell.signature, key / tile, key / tile + 1});
+
+  void add(const Cell &cell, int64_t tile) {
+    if (cell.stride <= tile)
+      return add(cell.signature, cell.first / tile, cell.last / tile + 1);
+    for (int64_t key = cell.first; key <= cell.last; key += cell.stride)
+      add(cell.signature, key / tile, key / tile + 1);
+  }
+
+  /// The ranges of each signature, disjoint and not touching.
+  const std::vector<TileRange> &merged() {
+    std::sort(ranges.begin(), ranges.end(), [](const TileRange &a, const TileRange &b) {
+      return a.signature != b.signature ? a.signature < b.signature : a.begin < b.begin;
+    });
+    size_t last = 0;
+    for (size_t i = 1; i < ranges.size(); ++i) {
+      if (ranges[i].signature == ranges[last].signature && ranges[i].begin <= ranges[last].end)
+        ranges[last].end = std::max(ranges[last].end, ranges[i].end);
+      else
+        ranges[++last] = ranges[i];
+    }
+    if (!ranges.empty())
+      ranges.resize(last + 1);
+    return ranges;
+  }
+
+private:
+  std::vector<TileRange> ranges;
+};
+
+/// A signature starts or stops to occur at a tile.
+struct RangeEnd {
+  int64_t at;
+  Signature signature;
+  bool begins;
+};
+
+void toggle(std::vector<Signature> &sorted, const RangeEnd &end) {
+  auto it = std::lower_bound(sorted.begin(), sorted.end(), end.signature);
+  if (end.begins)
+    sorted.insert(it, end.signature);
+  else
+    sorted.erase(it);
 }
 } // namespace
 
-TileMap::Runs TileMap::runsOf(int dim, int64_t queryTile) const {
-  thread_local std::vector<TileRange> ranges;
-  thread_local std::vector<int64_t> cuts;
-  ranges.clear();
-  cuts.clear();
+void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
+  thread_local SweepScratch scratch;
+  thread_local RangeSet ranges;
+  thread_local std::vector<RangeEnd> ends;
+  thread_local std::vector<Signature> present;
   int64_t tile = geo.keyTile[dim];
   int64_t q0 = queryTile * geo.queryTile[dim];
   int64_t q1 = std::min(q0 + geo.queryTile[dim], geo.queries[dim]) - 1;
-  DimSweep sweep(formula, dim, geo.keys[dim], geo.keyTiles(dim) * tile, symbolValues.data());
-  sweep.run(q0, q1, [&](const Cell &cell) { addRanges(cell, tile, ranges); });
+  ranges.clear();
+  DimSweep sweep(formula, dim, geo.keys[dim], geo.keyTiles(dim) * tile, symbolValues.data(),
+                 scratch);
+  sweep.run(q0, q1, [&](const Cell &cell) { ranges.add(cell, tile); });
 
-  for (const TileRange &range : ranges)
-    cuts.insert(cuts.end(), {range.begin, range.end});
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  Runs runs;
-  for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-    std::vector<Signature> signatures;
-    for (const TileRange &range : ranges)
-      if (range.begin <= cuts[i] && cuts[i + 1] <= range.end)
-        signatures.push_back(range.signature);
-    std::sort(signatures.begin(), signatures.end());
-    signatures.erase(std::unique(signatures.begin(), signatures.end()), signatures.end());
-    if (!runs.empty() && runs.back().end == cuts[i] && runs.back().signatures == signatures)
-      runs.back().end = cuts[i + 1];
-    else
-      runs.push_back({cuts[i], cuts[i + 1], std::move(signatures)});
+  ends.clear();
+  for (const TileRange &range : ranges.merged()) {
+    ends.push_back({range.begin, range.signature, true});
+    ends.push_back({range.end, range.signature, false});
   }
-  return runs;
+  std::sort(ends.begin(), ends.end(),
+            [](const RangeEnd &a, const RangeEnd &b) { return a.at < b.at; });
+  out.list.clear();
+  out.signatures.clear();
+  present.clear();
+  for (size_t i = 0; i < ends.size(); ++i) {
+    toggle(present, ends[i]);
+    if (i + 1 < ends.size() && ends[i + 1].at != ends[i].at && !present.empty()) {
+      out.list.push_back({ends[i].at, ends[i + 1].at, out.signatures.size(), present.size()});
+      out.signatures.insert(out.signatures.end(), present.begin(), present.end());
+    }
+  }
 }
 
-/// Data atoms may be either: every assignment of their bits counts.
+//===----------------------------------------------------------------------===//
+// Boxes
+//===----------------------------------------------------------------------===//
+
+/// Data atoms may be either, and large moduli may hide what their interval shows: every assignment
+/// of those bits counts.
 TileMap::Visibility TileMap::truthOf(Signature signature) const {
   if (signature & kBeyondEnd)
     return {false, true};
   Visibility seen;
-  Signature data = formula.dataAtoms(), bits = 0;
+  Signature open = data | (signature & uncertain), bits = 0;
   do {
-    (formula.truthOf((signature & ~data) | bits) ? seen.visible : seen.hidden) = true;
-    bits = (bits - data) & data; // the next subset of `data`
+    (formula.truthOf((signature & ~open) | bits) ? seen.visible : seen.hidden) = true;
+    bits = (bits - open) & open; // the next subset of `open`
   } while (bits && !(seen.visible && seen.hidden));
   return seen;
 }
 
-/// A box atom holds for a pair if it holds in every dimension, and the query coordinates of a tile vary
-/// independently: so every choice of one signature per dimension occurs, and their conjunction decides.
-void TileMap::classify(const std::array<const Run *, kMaxRank> &runs, int dim, Signature signature,
-                       Visibility &seen) const {
+/// A box atom holds for a pair if it holds in every dimension, and the query coordinates of a tile
+/// vary independently: so every choice of one signature per dimension occurs, and their conjunction
+/// decides.
+void TileMap::classify(const Choice &choice, int dim, Signature signature, Visibility &seen) const {
   if (seen.visible && seen.hidden)
     return;
   if (dim == geo.rank) {
@@ -111,62 +177,66 @@ void TileMap::classify(const std::array<const Run *, kMaxRank> &runs, int dim, S
     seen.hidden |= one.hidden;
     return;
   }
-  for (Signature s : runs[dim]->signatures) {
+  for (Signature s : choice[dim]) {
     Signature beyond = (signature | s) & kBeyondEnd;
-    classify(runs, dim + 1, (signature & s & ~kBeyondEnd) | beyond, seen);
+    classify(choice, dim + 1, (signature & s & ~kBeyondEnd) | beyond, seen);
   }
 }
 
-/// Joins boxes that differ in dimension `dim` alone and touch there.
+/// Whether `next` continues `box` in dimension `dim` and equals it in every other.
+static bool continues(const KeyBox &box, const KeyBox &next, int dim) {
+  if (box.full != next.full || box.hi[dim] != next.lo[dim])
+    return false;
+  for (int d = 0; d < kMaxRank; ++d)
+    if (d != dim && (box.lo[d] != next.lo[d] || box.hi[d] != next.hi[d]))
+      return false;
+  return true;
+}
+
+/// Joins boxes that differ in dimension `dim` alone and touch there. Keeps their order.
 static void mergeAlong(int dim, std::vector<KeyBox> &boxes) {
-  std::vector<KeyBox> merged;
+  size_t kept = 0;
   for (const KeyBox &box : boxes) {
-    auto it = std::find_if(merged.begin(), merged.end(), [&](const KeyBox &other) {
-      if (other.full != box.full || other.hi[dim] != box.lo[dim])
-        return false;
-      for (int d = 0; d < kMaxRank; ++d)
-        if (d != dim && (other.lo[d] != box.lo[d] || other.hi[d] != box.hi[d]))
-          return false;
-      return true;
-    });
-    if (it != merged.end())
+    auto end = boxes.begin() + kept;
+    auto it = std::find_if(boxes.begin(), end,
+                           [&](const KeyBox &other) { return continues(other, box, dim); });
+    if (it != end)
       it->hi[dim] = box.hi[dim];
     else
-      merged.push_back(box);
+      boxes[kept++] = box;
   }
-  boxes = std::move(merged);
+  boxes.resize(kept);
 }
 
 void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
   out.clear();
-  std::array<Runs, kMaxRank> local;
+  if (geo.rank == 1)
+    return boxesOfRow(queryTile, out);
   std::array<const Runs *, kMaxRank> runs{};
   int64_t rest = queryTile;
   for (int d = geo.rank - 1; d >= 0; --d) {
-    int64_t t = rest % geo.queryTiles(d);
+    runs[d] = &runTable[d][rest % geo.queryTiles(d)];
     rest /= geo.queryTiles(d);
-    if (geo.rank == 1)
-      local[d] = runsOf(d, t);
-    runs[d] = geo.rank == 1 ? &local[d] : &runTable[d][t];
-    if (runs[d]->empty())
+    if (runs[d]->list.empty())
       return;
   }
   std::array<size_t, kMaxRank> at{};
-  std::array<const Run *, kMaxRank> chosen{};
   for (bool more = true; more;) {
     KeyBox box;
+    Choice choice;
     for (int d = 0; d < geo.rank; ++d) {
-      chosen[d] = &(*runs[d])[at[d]];
-      box.lo[d] = chosen[d]->begin;
-      box.hi[d] = chosen[d]->end;
+      const Run &run = runs[d]->list[at[d]];
+      choice[d] = runs[d]->of(run);
+      box.lo[d] = run.begin;
+      box.hi[d] = run.end;
     }
     Visibility seen;
-    classify(chosen, 0, ~Signature(0) & ~kBeyondEnd, seen);
+    classify(choice, 0, ~kBeyondEnd, seen);
     box.full = !seen.hidden;
     if (seen.visible)
       out.push_back(box);
     int d = geo.rank - 1;
-    while (d >= 0 && ++at[d] == runs[d]->size())
+    while (d >= 0 && ++at[d] == runs[d]->list.size())
       at[d--] = 0;
     more = d >= 0;
   }
@@ -174,35 +244,65 @@ void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
     mergeAlong(d, out);
 }
 
+/// The boxes of a layout of one dimension, where runs come in order and nothing is precomputed.
+void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
+  thread_local Runs runs;
+  findRuns(0, queryTile, runs);
+  for (const Run &run : runs.list) {
+    Visibility seen;
+    for (Signature signature : runs.of(run)) {
+      Visibility one = truthOf(signature);
+      seen.visible |= one.visible;
+      seen.hidden |= one.hidden;
+    }
+    if (!seen.visible)
+      continue;
+    KeyBox box;
+    box.lo[0] = run.begin;
+    box.hi[0] = run.end;
+    box.full = !seen.hidden;
+    if (!out.empty() && continues(out.back(), box, 0))
+      out.back().hi[0] = box.hi[0];
+    else
+      out.push_back(box);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Counts
+//===----------------------------------------------------------------------===//
+
+static int64_t saturated(__int128 value) {
+  return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value);
+}
+
 TileCounts TileMap::counts() const {
-  TileCounts counts;
   std::vector<KeyBox> list;
-  int64_t queryTiles = geo.numQueryTiles();
-  counts.all = queryTiles * geo.numKeyTiles();
+  int64_t queryTiles = geo.numQueryTiles(), worst = 0;
+  __int128 visited = 0, full = 0;
   for (int64_t t = 0; t < queryTiles; ++t) {
     boxes(t, list);
-    int64_t visited = 0;
+    int64_t here = 0;
     for (const KeyBox &box : list) {
-      visited += box.size();
-      counts.full += box.full ? box.size() : 0;
+      here += box.size();
+      full += box.full ? box.size() : 0;
     }
-    counts.visited += visited;
-    counts.worst = std::max(counts.worst, visited);
+    visited += here;
+    worst = std::max(worst, here);
   }
-  return counts;
+  return {saturated(visited), saturated(full), saturated(__int128(queryTiles) * geo.numKeyTiles()),
+          worst};
 }
 
 int64_t TileMap::visiblePairs() const {
-  // Pairs per conjunction of signatures, dimension by dimension.
-  std::map<Signature, __int128> pairs{{~kBeyondEnd, 1}};
+  // Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.
+  using Pairs = std::map<Signature, __int128>;
+  SweepScratch scratch;
+  Pairs pairs{{~kBeyondEnd, 1}};
   for (int d = 0; d < geo.rank; ++d) {
-    std::map<Signature, int64_t> here;
-    DimSweep sweep(formula, d, geo.keys[d], geo.keys[d], symbolValues.data());
-    if (geo.queries[d] > 0)
-      sweep.run(0, geo.queries[d] - 1, [&](const Cell &cell) {
-        here[cell.signature] += cell.pairs;
-      });
-    std::map<Signature, __int128> next;
+    Pairs here, next;
+    DimSweep sweep(formula, d, geo.keys[d], geo.keys[d], symbolValues.data(), scratch);
+    sweep.run(0, geo.queries[d] - 1, [&](const Cell &cell) { here[cell.signature] += cell.pairs; });
     for (const auto &[before, n] : pairs)
       for (const auto &[signature, m] : here)
         next[before & signature] += n * m;
@@ -212,7 +312,7 @@ int64_t TileMap::visiblePairs() const {
   for (const auto &[signature, n] : pairs)
     if (truthOf(signature).visible)
       total += n;
-  return total > INT64_MAX ? INT64_MAX : static_cast<int64_t>(total);
+  return saturated(total);
 }
 
 } // namespace attn

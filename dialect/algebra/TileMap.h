@@ -1,9 +1,10 @@
 //===- TileMap.h - which key tiles a query tile visits -----------*- C++ -*-===//
 //
 // A tile is a box of the token layout. The map of a query tile is a list of disjoint boxes of key
-// tiles, each full (every pair visible: no mask needed) or partial; tiles without a visible pair are
-// in no box. Visited and full are exact for formulas of box atoms; data atoms are "either", which
-// keeps the answer safe. Cost per query tile does not depend on the number of keys.
+// tiles, each full (every pair visible: no mask needed) or partial; tiles without a visible pair
+// are in no box. Visited and full are exact for formulas of box atoms; data atoms, and residues of
+// a modulus too large to be swept (kMaxStep), are "either", which keeps the answer safe. Cost per
+// query tile does not depend on the number of keys.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -36,6 +37,7 @@ struct KeyBox {
   int64_t size() const;
 };
 
+/// Saturate at 2^63 - 1.
 struct TileCounts {
   int64_t visited = 0, full = 0, all = 0;
   int64_t worst = 0; ///< most tiles visited by one query tile
@@ -48,8 +50,8 @@ public:
   TileMap(Formula formula, const TileGeometry &geometry, std::vector<int64_t> symbolValues);
 
   const TileGeometry &geometry() const { return geo; }
-  /// False when data atoms make `partial` a safe answer instead of an exact one.
-  bool exact() const { return formula.dataAtoms() == 0; }
+  /// False when data atoms or large moduli make `partial` a safe answer instead of an exact one.
+  bool exact() const { return data == 0 && uncertain == 0; }
   /// Boxes of the query tile with this row-major number, disjoint, in ascending order.
   void boxes(int64_t queryTile, std::vector<KeyBox> &out) const;
   TileCounts counts() const;
@@ -58,24 +60,35 @@ public:
   int64_t visiblePairs() const;
 
 private:
-  /// Neighbouring key tiles of one dimension that meet the same signatures.
+  /// Neighbouring key tiles of one dimension that meet the same signatures: `count` of them from
+  /// `first` on in Runs::signatures, ascending.
   struct Run {
     int64_t begin, end;
-    std::vector<Signature> signatures;
+    size_t first, count;
   };
-  using Runs = std::vector<Run>;
-  Runs runsOf(int dim, int64_t queryTile) const;
+  struct Runs {
+    std::vector<Run> list;
+    std::vector<Signature> signatures;
+    std::span<const Signature> of(const Run &run) const {
+      return {signatures.data() + run.first, run.count};
+    }
+  };
   struct Visibility {
     bool visible = false, hidden = false;
   };
-  void classify(const std::array<const Run *, kMaxRank> &runs, int dim, Signature signature,
-                Visibility &seen) const;
+  using Choice = std::array<std::span<const Signature>, kMaxRank>;
+
+  void findRuns(int dim, int64_t queryTile, Runs &out) const;
+  void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
+  void classify(const Choice &choice, int dim, Signature signature, Visibility &seen) const;
   Visibility truthOf(Signature signature) const;
 
   Formula formula;
   TileGeometry geo;
   std::vector<int64_t> symbolValues;
-  /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many tiles.
+  Signature data, uncertain; ///< atoms that may be either, and that may be false where they hold
+  /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many
+  /// tiles.
   std::array<std::vector<Runs>, kMaxRank> runTable;
 };
 

@@ -1,0 +1,101 @@
+#include "codegen/KernelInfoOf.h"
+
+#include "dialect/MaskFormulas.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace attn {
+
+static std::optional<DType> dtypeOf(Type type) {
+  if (type.isF32())
+    return DType::F32;
+  if (type.isF16())
+    return DType::F16;
+  if (type.isBF16())
+    return DType::BF16;
+  if (type.isF64())
+    return DType::F64;
+  if (type.isInteger(1))
+    return DType::Bool;
+  if (type.isInteger(8))
+    return type.isUnsignedInteger() ? DType::U8 : DType::I8;
+  if (type.isInteger(16))
+    return DType::I16;
+  if (type.isInteger(32))
+    return DType::I32;
+  if (type.isInteger(64))
+    return DType::I64;
+  return std::nullopt;
+}
+
+/// Lengths as KernelInfo writes them: -1 where known only at run time.
+static std::vector<int64_t> lengths(ArrayRef<int64_t> dims) {
+  std::vector<int64_t> result;
+  for (int64_t dim : dims)
+    result.push_back(ShapedType::isDynamic(dim) ? -1 : dim);
+  return result;
+}
+
+static LogicalResult fillInputs(tile::AttentionOp op, KernelInfo &info) {
+  if (op.getInputs().size() > size_t(kMaxInputs))
+    return op.emitError() << op.getInputs().size() << " run-time inputs; a kernel takes at most "
+                          << kMaxInputs;
+  for (auto [name, input] : llvm::zip_equal(op.getInputNameList(), op.getInputs())) {
+    auto type = cast<RankedTensorType>(input.getType());
+    std::optional<DType> dtype = dtypeOf(type.getElementType());
+    if (!dtype || type.getRank() > 4)
+      return op.emitError() << "run-time input '" << name << "' is a " << type
+                            << "; inputs have at most 4 dimensions of 'f32', 'f16', 'bf16', 'i64', "
+                               "'i32', 'i16', 'i8' or 'bool'";
+    info.inputs.push_back({name.str(), *dtype, lengths(type.getShape())});
+  }
+  return success();
+}
+
+static void fillMasks(tile::AttentionOp op, KernelInfo &info) {
+  ParameterizedFormulas formulas = formulasOf(op);
+  info.formulas = std::move(formulas.formulas);
+  info.formulaOfMask = std::move(formulas.formulaOf);
+  info.parametersOfMask = std::move(formulas.parameters);
+  info.maskOfHead.assign(op.getMaskOfHead().begin(), op.getMaskOfHead().end());
+  for (const auto &row : info.parametersOfMask)
+    info.headParamCount = std::max<int64_t>(info.headParamCount, row.size());
+  info.needsSameLayout = llvm::any_of(op.getMasks(), [](Attribute mask) {
+    return !cast<MaskAttrInterface>(mask).isLinear();
+  });
+}
+
+FailureOr<KernelInfo> kernelInfoOf(tile::AttentionOp op) {
+  KernelInfo info;
+  if (auto function = op->getParentOfType<FunctionOpInterface>())
+    info.name = info.entry = function.getName().str();
+  auto query = op.getQuery().getType(), key = op.getKey().getType();
+  auto value = op.getValue().getType();
+  std::optional<DType> dtype = dtypeOf(query.getElementType());
+  assert(dtype && "the dialect admits f32, f16 and bf16");
+  info.dtype = *dtype;
+  info.batch = ShapedType::isDynamic(query.getDimSize(0)) ? -1 : query.getDimSize(0);
+  info.heads = query.getDimSize(1);
+  info.kvHeads = key.getDimSize(1);
+  info.headDimQk = query.getDimSize(3);
+  info.headDimV = value.getDimSize(3);
+
+  if (op.getRank() > kMaxRank)
+    return op.emitError() << "a layout of " << op.getRank() << " dimensions; kernels take at most "
+                          << kMaxRank;
+  info.rank = op.getRank();
+  info.tokens = lengths(op.getTokens().getDims());
+  info.kvTokens = lengths(op.getKvTokens().getDims());
+  llvm::copy(op.getQueryTile(), info.queryTile.begin());
+  llvm::copy(op.getKeyTile(), info.keyTile.begin());
+  info.queryOffset = op.getQOffset();
+  fillMasks(op, info);
+  if (failed(fillInputs(op, info)))
+    return failure();
+  return info;
+}
+
+} // namespace attn

@@ -1,0 +1,95 @@
+//===- Gather.h - boxes of tokens to shared memory ---------------*- C++ -*-===//
+#pragma once
+
+#include "codegen/nvvm/Emitter.h"
+#include "codegen/nvvm/Plan.h"
+
+namespace attn::nvvm {
+
+/// The number of a row in a tile: `base` + `rest`, 0 <= rest < bound. Where the tile's extents allow
+/// it the constant part is split into coordinates when compiling.
+struct RowIndex {
+  int64_t base;
+  Value rest;
+  int64_t bound;
+};
+
+/// The queries' or the keys' layout and its tiles. Everything is i32.
+struct Grid {
+  Values lengths;                    ///< tokens per dimension
+  llvm::ArrayRef<int64_t> tile;      ///< extents of a tile
+
+  unsigned rank() const { return tile.size(); }
+};
+Grid queryGrid(Emitter &e, tile::AttentionOp op);
+Grid keyGrid(Emitter &e, tile::AttentionOp op);
+
+/// Coordinates inside the tile of one of its rows.
+Values localCoords(Emitter &e, llvm::ArrayRef<int64_t> tile, RowIndex row);
+/// First token of the tile with these coordinates in the grid of tiles.
+Values originOf(Emitter &e, const Grid &grid, ValueRange tileCoords);
+/// Coordinates in the grid of tiles of the tile with a row-major number.
+Values tileCoordsOf(Emitter &e, const Grid &grid, Value number);
+
+/// A row of a tile on the layout: its coordinates, its row-major position, whether it exists.
+struct Token {
+  Values coords;
+  Value position, inside;
+};
+Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local);
+
+/// A tensor [B, H, N, D] at one batch entry and head.
+struct HeadSlice {
+  Value base;        ///< pointer to global memory
+  Value tokenStride; ///< i32, in bytes
+};
+/// `pointer` and `strides` are offsets of fields of KernelArgs.
+HeadSlice headSlice(Emitter &e, size_t pointer, size_t strides, int64_t elementBytes, Value batch,
+                    Value head);
+/// Address of a token of the slice.
+Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position);
+
+/// Starts to copy the rows of a tile to shared memory at `target` (i32), swizzled as Plan.h says. Rows
+/// outside the layout, and all rows unless `valid`, are filled with zeros.
+struct TileCopy {
+  const Grid &grid;
+  int64_t rows, headDim;
+  int64_t threads;
+  Value thread;
+};
+void copyTile(Emitter &e, const TileCopy &copy, const HeadSlice &slice, ValueRange origin,
+              Value target, Value valid);
+
+/// A step of the walk over the key tiles that a query tile visits.
+struct KeyTile {
+  Values coords; ///< in the grid of key tiles
+  Value partial; ///< i1
+  Value box;     ///< i32, number of its box among those of the query tile
+
+  Values flat() const;
+  static KeyTile unflatten(ValueRange values);
+};
+
+/// Walks the boxes of a query tile, last dimension fastest, without branches.
+class BoxWalk {
+public:
+  BoxWalk(Emitter &e, const Plan &plan, tile::AttentionOp op, Value batch, Value head,
+          Value queryTile);
+
+  Value any(); ///< i1: there is a key tile
+  KeyTile first();
+  KeyTile next(const KeyTile &tile);
+  /// i1: `tile` lies before the end. A tile beyond it has sane coordinates.
+  Value exists(const KeyTile &tile);
+
+private:
+  Value entry(Value box, unsigned field);
+  Values corner(Value box, unsigned firstField);
+
+  Emitter &e;
+  unsigned rank;
+  Value boxes; ///< pointer to the first box
+  Value count; ///< i32
+};
+
+} // namespace attn::nvvm

@@ -1,0 +1,83 @@
+#include "codegen/nvvm/Softmax.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace attn::nvvm {
+
+Values SoftmaxState::flat() const {
+  Values values = flatten(acc);
+  llvm::append_range(values, max);
+  llvm::append_range(values, sum);
+  return values;
+}
+
+SoftmaxState SoftmaxState::unflatten(ValueRange &values, const Plan &plan) {
+  SoftmaxState state;
+  state.acc = nvvm::unflatten(values, plan.blocks, plan.headDimV / 8);
+  size_t rows = 2 * plan.blocks;
+  state.max = Values(values.take_front(rows));
+  state.sum = Values(values.slice(rows, rows));
+  values = values.drop_front(2 * rows);
+  return state;
+}
+
+SoftmaxState initialState(Emitter &e, const Plan &plan) {
+  return {zeros(e, plan.blocks, plan.headDimV / 8), Values(2 * plan.blocks, e.negativeInfinity()),
+          Values(2 * plan.blocks, e.f32(0))};
+}
+
+/// exp(s) = 2^(factor * s); the scale of the scores is part of it unless they are scaled already.
+static Value exponentFactor(Emitter &e, const Plan &plan) {
+  return e.f32(plan.scaleFirst ? kLog2e : float(plan.scale * double(kLog2e)));
+}
+
+/// Combines the four lanes of a row.
+static Value acrossQuad(Emitter &e, Value x, llvm::function_ref<Value(Value, Value)> combine) {
+  for (int mask : {1, 2})
+    x = combine(x, e.shuffleXor(x, mask));
+  return x;
+}
+
+/// The scores of one row of the lane: calls `visit` with each.
+static void forRow(Accumulator &matrix, unsigned row, llvm::function_ref<void(Value &)> visit) {
+  for (Fragment &fragment : matrix[row / 2])
+    for (unsigned i = 0; i < 2; ++i)
+      visit(fragment[2 * (row % 2) + i]);
+}
+
+SoftmaxState onlineSoftmax(Emitter &e, const Plan &plan, Accumulator &scores,
+                           const SoftmaxState &state) {
+  SoftmaxState next = state;
+  Value factor = exponentFactor(e, plan), minusInfinity = e.negativeInfinity();
+  for (unsigned row = 0; row < 2 * plan.blocks; ++row) {
+    Value max = state.max[row];
+    forRow(scores, row, [&](Value &s) { max = e.maxF(max, s); });
+    max = acrossQuad(e, max, [&](Value x, Value y) { return e.maxF(x, y); });
+    next.max[row] = max;
+    // A row that has seen no key yet subtracts 0: its weights are exp(-inf) = 0, not NaN.
+    Value pivot = e.select(e.equalF(max, minusInfinity), e.f32(0), e.mulF(max, factor));
+    Value shift = arith::NegFOp::create(e.b, e.loc, pivot);
+    Value rescale = e.exp2(e.fma(state.max[row], factor, shift));
+    Value sum = e.mulF(state.sum[row], rescale);
+    forRow(scores, row, [&](Value &s) {
+      s = e.exp2(e.fma(s, factor, shift));
+      sum = e.addF(sum, s);
+    });
+    next.sum[row] = sum;
+    forRow(next.acc, row, [&](Value &x) { x = e.mulF(x, rescale); });
+  }
+  return next;
+}
+
+RowResult finishRow(Emitter &e, const Plan &plan, const SoftmaxState &state, unsigned row) {
+  Value sum = acrossQuad(e, state.sum[row], [&](Value x, Value y) { return e.addF(x, y); });
+  Value empty = e.equalF(sum, e.f32(0));
+  Value inverse = e.select(empty, e.f32(0), e.reciprocal(sum));
+  Value scale = e.f32(plan.scaleFirst ? 1.0f : float(plan.scale));
+  Value lse = e.fma(e.log2(sum), e.f32(kLn2), e.mulF(state.max[row], scale));
+  return {inverse, e.select(empty, e.negativeInfinity(), lse)};
+}
+
+} // namespace attn::nvvm

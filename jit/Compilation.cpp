@@ -1,0 +1,121 @@
+#include "jit/Compilation.h"
+
+#include "frontend/Frontend.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace attn {
+
+Compilation::Compilation(llvm::raw_ostream &diagnostics)
+    : mlirContext(MLIRContext::Threading::DISABLED),
+      handler(sources, &mlirContext, diagnostics) {
+  // Whoever wrote a spec wants to see the spec.
+  mlirContext.printOpOnDiagnostic(false);
+}
+
+LogicalResult Compilation::checkLoaded() { return success(bool(owned)); }
+
+LogicalResult Compilation::loadFile(StringRef path) {
+  owned = timed("parse", [&] { return attn::loadFile(path, sources, &mlirContext); });
+  return checkLoaded();
+}
+
+LogicalResult Compilation::loadText(StringRef text, StringRef name) {
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
+  owned = timed("parse", [&] { return parseSpec(sources, &mlirContext); });
+  return checkLoaded();
+}
+
+StringRef closestName(StringRef name, ArrayRef<StringRef> candidates) {
+  StringRef best;
+  unsigned bestDistance = std::max<unsigned>(1, name.size() / 3) + 1;
+  for (StringRef candidate : candidates)
+    if (unsigned distance = name.edit_distance_insensitive(candidate, true, bestDistance);
+        distance < bestDistance)
+      best = candidate, bestDistance = distance;
+  return best;
+}
+
+/// Functions with an attention in them.
+static SmallVector<func::FuncOp> kernelsOf(ModuleOp module) {
+  SmallVector<func::FuncOp> kernels;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    WalkResult found = function.walk([](Operation *op) {
+      bool attention = isa<AttentionOp, tile::AttentionOp>(op);
+      return attention ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (found.wasInterrupted())
+      kernels.push_back(function);
+  }
+  return kernels;
+}
+
+static std::string quotedList(ArrayRef<StringRef> names) {
+  std::string list;
+  llvm::raw_string_ostream os(list);
+  llvm::interleaveComma(names, os, [&](StringRef name) { os << "'" << name << "'"; });
+  return list;
+}
+
+LogicalResult Compilation::selectKernel(StringRef name) {
+  SmallVector<func::FuncOp> kernels = kernelsOf(module());
+  SmallVector<StringRef> names;
+  for (func::FuncOp kernel : kernels)
+    names.push_back(kernel.getName());
+  if (kernels.empty())
+    return module().emitError() << "there is no kernel in this file";
+  if (name.empty() && kernels.size() > 1) {
+    InFlightDiagnostic diagnostic = kernels[1].emitError()
+                                    << "there are " << names.size()
+                                    << " kernels in this file, and one is wanted";
+    diagnostic.attachNote() << "choose one with '--kernel=': " << quotedList(names);
+    return diagnostic;
+  }
+  if (!name.empty() && !llvm::is_contained(names, name)) {
+    InFlightDiagnostic diagnostic = module().emitError() << "no kernel is named '" << name << "'";
+    StringRef guess = closestName(name, names);
+    if (!guess.empty())
+      diagnostic.attachNote() << "did you mean '" << guess << "'?";
+    else
+      diagnostic.attachNote() << "the kernels are " << quotedList(names);
+    return diagnostic;
+  }
+  for (func::FuncOp kernel : kernels)
+    if (!name.empty() && kernel.getName() != name)
+      kernel.erase();
+  return success();
+}
+
+template <class Op> static Op onlyOp(ModuleOp module) {
+  Op found;
+  module.walk([&](Op op) {
+    assert(!found && "one kernel was selected");
+    found = op;
+  });
+  assert(found && "a selected kernel holds an attention");
+  return found;
+}
+AttentionOp Compilation::attention() { return onlyOp<AttentionOp>(module()); }
+tile::AttentionOp Compilation::tiledAttention() { return onlyOp<tile::AttentionOp>(module()); }
+
+LogicalResult Compilation::simplify() {
+  return timed("simplify", [&] {
+    PassManager pm(&mlirContext);
+    pm.addPass(createCanonicalizerPass());
+    return pm.run(module());
+  });
+}
+
+LogicalResult Compilation::tile(const Target &target, const TilingOptions &tiling) {
+  module()->setAttr(kTargetAttrName, StringAttr::get(&mlirContext, target.name));
+  return timed("tile", [&] {
+    PassManager pm(&mlirContext);
+    buildTilingPipeline(pm, tiling);
+    return pm.run(module());
+  });
+}
+
+} // namespace attn

@@ -1,0 +1,81 @@
+//===- Compilation.h - a spec on its way through the compiler ----*- C++ -*-===//
+//
+// The phases that the C++ API and the programs share, each a call that says whether it went well.
+// Diagnostics are printed where they arise, with a caret where there is text, to one stream.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "dialect/Targets.h"
+#include "dialect/Tile.h"
+#include "passes/Pipeline.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/SourceMgr.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace attn {
+
+struct PhaseTime {
+  std::string phase;
+  double seconds;
+};
+
+/// One module, its context and its text. Not thread-safe; any number may live side by side.
+class Compilation {
+public:
+  /// `diagnostics` must outlive the object.
+  explicit Compilation(llvm::raw_ostream &diagnostics);
+
+  /// `.attn` or MLIR text of a file ("-" is the standard input), see frontend/Frontend.h.
+  mlir::LogicalResult loadFile(llvm::StringRef path);
+  /// `.attn` text; diagnostics call it `name`.
+  mlir::LogicalResult loadText(llvm::StringRef text, llvm::StringRef name);
+
+  /// Keeps the kernel of that name alone. An empty name keeps the only kernel there is; more than one
+  /// is then an error.
+  mlir::LogicalResult selectKernel(llvm::StringRef name);
+  /// The attention of the selected kernel, before `tile`.
+  AttentionOp attention();
+  /// The tiled attention of the selected kernel, after `tile` and before any lowering.
+  tile::AttentionOp tiledAttention();
+
+  /// Canonicalises the masks.
+  mlir::LogicalResult simplify();
+  /// attn -> tile for `target`, which the module remembers as its attribute `attn.target`.
+  mlir::LogicalResult tile(const Target &target, const TilingOptions &tiling);
+
+  mlir::ModuleOp module() { return *owned; }
+  mlir::MLIRContext &context() { return mlirContext; }
+
+  /// Runs `work` and notes its time under `name`.
+  template <class Work> auto timed(llvm::StringRef name, Work &&work) {
+    auto begin = std::chrono::steady_clock::now();
+    auto result = work();
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    phaseTimes.push_back({name.str(), seconds.count()});
+    return result;
+  }
+  const std::vector<PhaseTime> &times() const { return phaseTimes; }
+
+private:
+  mlir::LogicalResult checkLoaded();
+
+  mlir::MLIRContext mlirContext;
+  llvm::SourceMgr sources;
+  mlir::SourceMgrDiagnosticHandler handler;
+  mlir::OwningOpRef<mlir::ModuleOp> owned;
+  std::vector<PhaseTime> phaseTimes;
+};
+
+/// The candidate that `name` is most likely a misspelling of; empty when none is close.
+llvm::StringRef closestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
+
+} // namespace attn

@@ -1,0 +1,64 @@
+#include "runtime/CpuFeatures.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace attn {
+namespace {
+
+#if defined(__x86_64__)
+/// Intel SDM volume 2, CPUID, and volume 1, 13.3: XCR0.
+IsaLevel detect() {
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+    return IsaLevel::Baseline;
+  constexpr unsigned kLeaf1 = 1u << 12 | 1u << 27 | 1u << 28 | 1u << 29; // FMA, OSXSAVE, AVX, F16C
+  if ((ecx & kLeaf1) != kLeaf1)
+    return IsaLevel::Baseline;
+  unsigned savedLow, savedHigh; // XGETBV exists because OSXSAVE is set
+  __asm__ volatile("xgetbv" : "=a"(savedLow), "=d"(savedHigh) : "c"(0));
+  constexpr unsigned kYmm = 0x6, kZmm = 0xe6; // XMM and YMM; also masks and both halves of ZMM
+  if ((savedLow & kYmm) != kYmm || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
+    return IsaLevel::Baseline;
+  constexpr unsigned kAvx2 = 1u << 5 | 1u << 8; // AVX2, BMI2
+  if ((ebx & kAvx2) != kAvx2)
+    return IsaLevel::Baseline;
+  constexpr unsigned kAvx512 =
+      1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; // F DQ CD BW VL
+  bool avx512 = (savedLow & kZmm) == kZmm && (ebx & kAvx512) == kAvx512;
+  return avx512 ? IsaLevel::Avx512 : IsaLevel::Avx2;
+}
+#else
+IsaLevel detect() { return IsaLevel::Baseline; }
+#endif
+
+constexpr IsaLevel kLevels[] = {IsaLevel::Baseline, IsaLevel::Avx2, IsaLevel::Avx512};
+
+} // namespace
+
+std::string_view isaLevelName(IsaLevel level) {
+  switch (level) {
+  case IsaLevel::Baseline:
+    return "baseline";
+  case IsaLevel::Avx2:
+    return "avx2";
+  case IsaLevel::Avx512:
+    return "avx512";
+  }
+  return "baseline";
+}
+
+std::optional<IsaLevel> parseIsaLevel(std::string_view name) {
+  for (IsaLevel level : kLevels)
+    if (isaLevelName(level) == name)
+      return level;
+  return std::nullopt;
+}
+
+IsaLevel hostIsaLevel() {
+  static const IsaLevel level = detect();
+  return level;
+}
+
+} // namespace attn

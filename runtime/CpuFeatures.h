@@ -1,0 +1,24 @@
+//===- CpuFeatures.h - what this processor can execute ----------*- C++ -*-===//
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace attn {
+
+/// Each level contains the ones before it. CPU kernels are compiled once per level.
+enum class IsaLevel : uint8_t {
+  Baseline, ///< x86-64 without extensions, and every other processor
+  Avx2,     ///< AVX2, FMA, F16C, BMI2
+  Avx512    ///< AVX-512 F, BW, DQ, VL, CD
+};
+
+/// "baseline", "avx2", "avx512".
+std::string_view isaLevelName(IsaLevel level);
+std::optional<IsaLevel> parseIsaLevel(std::string_view name);
+/// The highest level that this processor has and whose registers the operating system saves.
+/// Thread-safe; asks the processor once.
+IsaLevel hostIsaLevel();
+
+} // namespace attn

@@ -1,0 +1,41 @@
+//===- Parsed.h - a drawn kernel as the compiler reads it --------*- C++ -*-===//
+#pragma once
+
+#include "dialect/MaskFormulas.h"
+#include "frontend/Frontend.h"
+#include "test/reference/Draw.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+
+namespace attn::test {
+
+/// The spec of a drawn kernel, parsed. The text is the only thing that both sides share.
+struct Parsed {
+  Parsed(mlir::MLIRContext &context, const reference::Shape &shape, const reference::Mask &mask)
+      : text(reference::toSpec("drawn", shape, mask)) {
+    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+      diagnostics += diagnostic.str() + "\n";
+    });
+    llvm::SourceMgr sources;
+    sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, "drawn.attn"), {});
+    module = parseSpec(sources, &context);
+    if (module)
+      module->walk([&](AttentionOp op) { attention = op; });
+  }
+
+  /// Nested linear masks on layouts of several dimensions may need more atoms than a formula has.
+  bool isTooLarge() const { return diagnostics.find("mask is too large") != std::string::npos; }
+
+  std::string text, diagnostics;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  AttentionOp attention;
+};
+
+/// How many cases a property test draws: `normally`, or ATTNC_DRAWS from the environment.
+inline int draws(int normally) {
+  const char *wanted = std::getenv("ATTNC_DRAWS");
+  return wanted ? std::atoi(wanted) : normally;
+}
+
+} // namespace attn::test

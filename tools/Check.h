@@ -1,0 +1,70 @@
+//===- Check.h - a kernel's output against the f64 reference -----*- C++ -*-===//
+//
+// The reference (test/reference) restates masks and attention from their definitions and shares nothing
+// with the compiler but the numbers that a mask is written with.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "dialect/Attn.h"
+#include "runtime/Launch.h"
+#include "test/reference/Attention.h"
+
+namespace attn::tools {
+
+/// A mask of the dialect in the reference's words. Connectives are nodes of their own, so that a boolean
+/// mask given as data, which the reference has no kind for, may stand anywhere among them.
+struct MaskNode {
+  enum Kind { Leaf, And, Or, Not, Data } kind = Leaf;
+  reference::Mask leaf;
+  std::string input; ///< of Data
+  std::vector<MaskNode> operands;
+};
+
+/// How far one tensor is off, and where it is worst relative to what is allowed there.
+struct TensorError {
+  double maxError = 0;
+  double ratio = 0; ///< of the worst error to what is allowed; above 1 is a failure
+  std::vector<int64_t> at;
+  double value = 0, expected = 0;
+};
+
+struct CheckReport {
+  bool ok = true;
+  TensorError o, lse;
+  int64_t rows = 0, allRows = 0; ///< query rows compared, and all there are
+};
+
+/// Sizes of a launch in the order that the reference wants.
+struct CheckSizes {
+  int64_t batch = 1, heads = 1, kvHeads = 1, numQueries = 0, numKeys = 0, queryOffset = 0;
+  std::vector<int64_t> kvTokens;
+};
+
+/// What a check needs to know of a kernel. Thread-safe once made.
+class Checker {
+public:
+  /// Reads masks, scale and scores of an attention, which may go away afterwards. An error where the
+  /// reference has no words for something in it.
+  static Expected<Checker> of(AttentionOp op);
+
+  /// Compares `bindings.o` and `bindings.lse` with the reference; with `expected`, that tensor instead
+  /// of `o` and no lse. Where all rows would take too long, evenly spaced ones are compared, the first
+  /// and the last among them.
+  CheckReport check(const Bindings &bindings, const CheckSizes &sizes, WorkerPool &pool,
+                    const TensorView *expected = nullptr) const;
+
+private:
+  bool sees(const MaskNode &node, const reference::Context &context, const Bindings &bindings,
+            int64_t b, int64_t h, int64_t q, int64_t k) const;
+
+  std::vector<MaskNode> masks;
+  std::vector<int32_t> maskOfHead;
+  double scale = 0;
+  reference::Score score; ///< wants q_offset added to q
+};
+
+/// The reference's words for the score region of an attention; empty without one.
+Expected<reference::Score> scoreOf(AttentionOp op);
+
+} // namespace attn::tools

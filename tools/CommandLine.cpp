@@ -1,0 +1,181 @@
+//===- CommandLine.cpp - the verbs of attnc and their options -------------===//
+//
+// Every option arrives as text and is converted by Values, so that all mistakes are told in one voice.
+// This file includes CLI11, which needs RTTI, and no MLIR header, which must be compiled without.
+//
+//===----------------------------------------------------------------------===//
+#include "tools/CommandLine.h"
+
+#include "tools/Compile.h"
+#include "tools/HelpFormatter.h"
+#include "tools/Report.h"
+#include "tools/Values.h"
+
+#include "llvm/Config/llvm-config.h"
+
+#include <functional>
+
+namespace attn::tools {
+
+namespace {
+
+/// A verb: its options hold text until `run` converts them.
+struct Verb {
+  CLI::App *app = nullptr;
+  std::function<int()> run;
+};
+
+class VerbBuilder {
+public:
+  VerbBuilder(CLI::App &root, const char *name, const char *description, const char *example) {
+    app = root.add_subcommand(name, description);
+    app->footer(std::string("example:\n  ") + example);
+    app->add_option("SPEC", spec, "an .attn or .mlir file, '-' for the standard input")
+        ->required();
+  }
+  void text(const char *names, std::string &value, const char *type, const char *description) {
+    app->add_option(names, value, description)
+        ->option_text(type)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+  void flag(const char *names, bool &value, const char *description) {
+    app->add_flag(names, value, description);
+  }
+  void tiles() {
+    text("--q-tile", queryTile, "2x8x8", "extents of a query tile (default: chosen)");
+    text("--k-tile", keyTile, "2x8x8", "extents of a key tile (default: chosen)");
+  }
+  void format(const char *allowedText) {
+    text("--format", formatName, allowedText, "how the result is written");
+    flag("--json", json, "the same as --format=json");
+  }
+
+  CLI::App *app;
+  std::string spec, queryTile, keyTile, formatName;
+  bool json = false;
+};
+
+/// Runs the verb unless an option's text was no value.
+template <class Options>
+int runUnlessMistaken(const Values &values, const Options &options, int (*verb)(const Options &)) {
+  if (values.firstError())
+    return fail(*values.firstError());
+  return verb(options);
+}
+
+Verb addCompile(CLI::App &root) {
+  struct Arguments : VerbBuilder {
+    using VerbBuilder::VerbBuilder;
+    std::string isa;
+    CompileOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "compile", "compiles a spec for a target and writes any phase on the way",
+      "attnc compile chat.attn --target=sm_80 --emit=ptx -o chat.ptx");
+  a->text("--target", a->options.target, "cpu|sm_80", "what to compile for (default cpu)");
+  a->text("--emit", a->options.emit, "PHASE",
+          "attn, tile, then cpu: llvm; sm_80: nvvm, llvm, ptx, cubin (default: llvm or ptx)");
+  a->text("-o,--output", a->options.output, "FILE", "where to write it (default '-')");
+  a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
+  a->tiles();
+  a->text("--isa", a->isa, "baseline|avx2|avx512", "code for this CPU (default: the best here)");
+  a->flag("--timing", a->options.timing, "print the time of every phase to the standard error");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            CompileOptions &options = a->options;
+            options.spec = a->spec;
+            values.extents("--q-tile", a->queryTile, 1, options.queryTile);
+            values.extents("--k-tile", a->keyTile, 1, options.keyTile);
+            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
+            values.format(a->formatName, a->json, {"text", "json"}, options.format);
+            return runUnlessMistaken(values, options, compileVerb);
+          }};
+}
+
+std::vector<Verb> addVerbs(CLI::App &root) { return {addCompile(root)}; }
+
+std::vector<std::string> optionNames(const CLI::App &app) {
+  std::vector<std::string> names;
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &name : option->get_lnames())
+      names.push_back("--" + name);
+  return names;
+}
+
+Error unexpectedArgument(const CLI::App &app) {
+  std::vector<std::string> rest = app.remaining();
+  if (rest.empty())
+    return makeError("the command line cannot be read");
+  const std::string &word = rest.front();
+  if (word.size() < 2 || word[0] != '-')
+    return makeError("unexpected argument '{}'", word)
+        .withNote("'{} --help' lists what may be given", app.get_display_name());
+  return unknownName("option", word.substr(0, word.find('=')), optionNames(app));
+}
+
+Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
+  if (dynamic_cast<const CLI::ExtrasError *>(&error))
+    return unexpectedArgument(app);
+  std::string help = "attnc " + app.get_name() + " --help";
+  if (dynamic_cast<const CLI::RequiredError *>(&error))
+    return makeError("a spec is missing").withNote("'{}' shows an example", help);
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ArgumentMismatch *>(&error))
+    message = fmt::format("option '{}' needs a value", message.substr(0, message.find(':')));
+  return Error{message, {fmt::format("'{}' lists the options", help)}};
+}
+
+/// `--random` may stand alone; CLI11 would then take the next word for its value.
+std::vector<std::string> wordsOf(int argc, char **argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  for (std::string &word : words)
+    if (word == "--random")
+      word = "--random=0";
+  return words;
+}
+
+int parseAndRun(CLI::App &root, const std::vector<Verb> &verbs, std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end()); // CLI11 takes them from the back
+  try {
+    root.parse(words);
+  } catch (const CLI::Success &request) {
+    return root.exit(request); // --help, --version
+  } catch (const CLI::ParseError &error) {
+    for (const Verb &verb : verbs)
+      if (verb.app->parsed())
+        return fail(commandLineError(error, *verb.app));
+    return fail(commandLineError(error, root));
+  }
+  for (const Verb &verb : verbs)
+    if (verb.app->parsed())
+      return verb.run();
+  return 1;
+}
+
+} // namespace
+
+int runCommandLine(int argc, char **argv) {
+  CLI::App root("attnc: a compiler for sparse attention", "attnc");
+  root.formatter(std::make_shared<HelpFormatter>());
+  root.set_help_flag("-h,--help", "show this text; 'attnc VERB --help' shows a verb's options");
+  root.set_version_flag("--version", "attnc " ATTNC_VERSION " (LLVM " LLVM_VERSION_STRING ")",
+                        "show the version");
+  root.require_subcommand(1);
+  root.footer("example:\n  attnc run examples/minilm/dense.attn --random --check");
+  std::vector<Verb> verbs = addVerbs(root);
+  std::vector<std::string> words = wordsOf(argc, argv), names;
+  for (const Verb &verb : verbs) {
+    verb.app->set_help_flag("-h,--help", "show this text");
+    names.push_back(verb.app->get_name());
+  }
+  if (words.empty()) {
+    fmt::print(stderr, "{}", root.help());
+    return 1;
+  }
+  if (words[0][0] != '-' && std::find(names.begin(), names.end(), words[0]) == names.end())
+    return fail(unknownName("verb", words[0], names));
+  return parseAndRun(root, verbs, words);
+}
+
+} // namespace attn::tools

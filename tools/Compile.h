@@ -1,0 +1,25 @@
+//===- Compile.h - attnc compile ---------------------------------*- C++ -*-===//
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace attn::tools {
+
+struct CompileOptions {
+  std::string spec;
+  std::string target = "cpu";
+  std::string emit; ///< a phase; empty: the last one of the target that is text
+  std::string output = "-";
+  std::string kernel;                      ///< empty: every kernel of the spec
+  std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
+  std::string isa;                         ///< empty: the best of this machine
+  std::string format = "text";             ///< text or json
+  bool timing = false;
+};
+
+/// The verb; returns the exit code. Errors go to the standard error stream.
+int compileVerb(const CompileOptions &options);
+
+} // namespace attn::tools

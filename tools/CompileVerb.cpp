@@ -1,0 +1,114 @@
+//===- CompileVerb.cpp - a spec, as far down as one wants to see it -------===//
+#include "tools/Compile.h"
+
+#include "codegen/cpu/EmitCpu.h"
+#include "jit/Compilation.h"
+#include "tools/Report.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+
+using namespace mlir;
+
+namespace attn::tools {
+
+namespace {
+
+std::string printed(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  op->print(os);
+  os << "\n";
+  return text;
+}
+
+std::string printed(const llvm::Module &module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os, nullptr);
+  return text;
+}
+
+struct Job {
+  const CompileOptions &options;
+  const Target &target;
+  std::string phase;
+  IsaLevel isa;
+  Compilation compilation{llvm::errs()};
+};
+
+/// The phase's text or bytes, once `tile` has run; nothing, after a diagnostic, where it fails.
+FailureOr<std::string> emitCpu(Job &job) {
+  Compilation &c = job.compilation;
+  if (failed(c.timed("lower", [&] { return cpu::lowerToLLVM(c.module(), job.isa); })))
+    return failure();
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module = c.timed(
+      "optimise", [&] { return cpu::translateToLLVMIR(c.module(), context, job.isa); });
+  if (!module)
+    return failure();
+  return printed(*module);
+}
+
+FailureOr<std::string> emit(Job &job) {
+  Compilation &c = job.compilation;
+  const CompileOptions &options = job.options;
+  if (failed(c.loadFile(options.spec)))
+    return failure();
+  if (!options.kernel.empty() && failed(c.selectKernel(options.kernel)))
+    return failure();
+  if (job.phase == "attn") {
+    if (failed(c.simplify()))
+      return failure();
+    return printed(c.module());
+  }
+  TilingOptions tiling;
+  tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
+  tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());
+  if (failed(c.tile(job.target, tiling)))
+    return failure();
+  if (job.phase == "tile")
+    return printed(c.module());
+  return emitCpu(job);
+}
+
+std::vector<std::string> targetNames() {
+  std::vector<std::string> names;
+  for (const Target &target : allTargets())
+    names.push_back(target.name.str());
+  return names;
+}
+
+/// The phases that a target goes through, in order.
+std::vector<std::string> phasesOf(const Target &target) {
+  if (target.kind == TargetKind::Cpu)
+    return {"attn", "tile", "llvm"};
+  return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin"};
+}
+
+} // namespace
+
+int compileVerb(const CompileOptions &options) {
+  const Target *target = findTarget(options.target);
+  if (!target)
+    return fail(unknownName("target", options.target, targetNames()));
+  std::vector<std::string> phases = phasesOf(*target);
+  std::string phase = options.emit;
+  if (phase.empty())
+    phase = target->kind == TargetKind::Cpu ? "llvm" : "ptx";
+  if (!llvm::is_contained(phases, phase))
+    return fail(unknownName(fmt::format("phase of target '{}':", options.target), phase, phases));
+  std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
+  Job job{options, *target, phase, isa.value_or(hostIsaLevel())};
+  FailureOr<std::string> text = emit(job);
+  if (failed(text))
+    return 1;
+  if (Status written = writeOutput(options.output, *text); !written)
+    return fail(written.error());
+  if (options.timing)
+    for (const PhaseTime &time : job.compilation.times())
+      fmt::print(stderr, "{:<10} {:8.2f} ms\n", time.phase, time.seconds * 1e3);
+  return 0;
+}
+
+} // namespace attn::tools
