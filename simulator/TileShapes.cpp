@@ -9,6 +9,8 @@
 
 using llvm::ArrayRef;
 using llvm::SmallVector;
+using mlir::FailureOr;
+using mlir::LogicalResult;
 using mlir::ShapedType;
 
 namespace attn {
@@ -63,6 +65,42 @@ TileChoice chooseTiles(ArrayRef<int64_t> tokens, ArrayRef<int64_t> kvTokens, boo
       linear ? SmallVector<int64_t>{tokensOf(kvTokens)} : SmallVector<int64_t>(kvTokens);
   choice.queryTile = boxOn(choice.layout);
   choice.keyTile = boxOn(choice.kvLayout);
+  return choice;
+}
+
+static LogicalResult verifyTile(AttentionOp op, ArrayRef<int64_t> tile, size_t rank,
+                                int64_t maxTokens) {
+  if (tile.size() != rank)
+    return op.emitError() << "tile of " << tile.size() << " dimensions for a layout of " << rank;
+  int64_t tokens = 1;
+  for (int64_t extent : tile)
+    if (extent < 1 || extent > maxTokens || (tokens *= extent) > maxTokens)
+      return op.emitError() << "a tile must have 1 to " << maxTokens
+                            << " tokens, each extent at least 1";
+  return mlir::success();
+}
+
+FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
+                              ArrayRef<int64_t> keyTile, int64_t maxTokens) {
+  ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
+  size_t wanted = std::max(queryTile.size(), keyTile.size());
+  bool flatten = wanted ? wanted != tokens.size() : linear;
+  if (flatten && !linear)
+    return op.emitError() << "tiles of " << wanted
+                          << " dimensions for a neighborhood on a layout of " << tokens.size()
+                          << "; give a tile of " << tokens.size() << " dimensions";
+  if (!flatten && tokens.size() != keys.size())
+    return op.emitError() << "queries have a layout of " << tokens.size()
+                          << " dimensions, keys of " << keys.size()
+                          << "; tiles of several dimensions need one rank";
+  TileChoice choice = chooseTiles(tokens, keys, flatten);
+  if (!queryTile.empty())
+    choice.queryTile.assign(queryTile.begin(), queryTile.end());
+  if (!keyTile.empty())
+    choice.keyTile.assign(keyTile.begin(), keyTile.end());
+  for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)})
+    if (failed(verifyTile(op, tile, choice.layout.size(), maxTokens)))
+      return mlir::failure();
   return choice;
 }
 

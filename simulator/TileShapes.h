@@ -1,6 +1,8 @@
 //===- TileShapes.h - which tiles to use when nobody says so -----*- C++ -*-===//
 #pragma once
 
+#include "dialect/Attn.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -27,5 +29,14 @@ struct TileChoice {
 /// dimensions with room, else beyond the end of the last one. Dynamic dimensions count as long.
 TileChoice chooseTiles(llvm::ArrayRef<int64_t> tokens, llvm::ArrayRef<int64_t> kvTokens,
                        bool linear);
+
+/// Most tokens of a tile that is only simulated.
+constexpr int64_t kMaxSimulatedTile = 1 << 16;
+
+/// The tiles asked for, and chosen ones where one of them is empty. `linear`: no mask of the attention
+/// needs its layout. Tiles of another rank than the layout's flatten it. After a diagnostic at the
+/// attention, failure: ranks that do not agree, extents below 1, more than `maxTokens` in a tile.
+mlir::FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, llvm::ArrayRef<int64_t> queryTile,
+                                    llvm::ArrayRef<int64_t> keyTile, int64_t maxTokens);
 
 } // namespace attn

@@ -9,6 +9,7 @@
 #include "tools/Compile.h"
 #include "tools/HelpFormatter.h"
 #include "tools/Report.h"
+#include "tools/Run.h"
 #include "tools/Values.h"
 
 #include "llvm/Config/llvm-config.h"
@@ -18,6 +19,9 @@
 namespace attn::tools {
 
 namespace {
+
+/// Positions in kernels stay within this distance.
+constexpr int64_t kFarthest = int64_t(1) << 28;
 
 /// A verb: its options hold text until `run` converts them.
 struct Verb {
@@ -93,7 +97,51 @@ Verb addCompile(CLI::App &root) {
           }};
 }
 
-std::vector<Verb> addVerbs(CLI::App &root) { return {addCompile(root)}; }
+Verb addRun(CLI::App &root) {
+  struct Arguments : VerbBuilder {
+    using VerbBuilder::VerbBuilder;
+    std::string isa, random, tokens, kvTokens, offset, threads, repeat;
+    RunOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "run", "runs a kernel on this machine's CPU, and checks what it computed",
+      "attnc run chat.attn --random --tokens=4096 --check");
+  a->text("--inputs", a->options.inputs, "FILE", "safetensors with q, k, v and the run-time inputs");
+  a->text("--random", a->random, "[=SEED]", "standard-normal tensors instead");
+  a->text("-o,--output", a->options.output, "FILE", "write o and lse to this safetensors file");
+  a->flag("--check", a->options.check, "compare o and lse with an f64 reference");
+  a->flag("--expect", a->options.expect, "compare tensor 'o' of the inputs with it, too");
+  a->text("--tokens", a->tokens, "4096|30x48x80", "the token layout, where the spec says '?'");
+  a->text("--kv-tokens", a->kvTokens, "4096", "the layout of the keys");
+  a->text("--q-offset", a->offset, "N", "position of the first query (default: Nk - Nq)");
+  a->text("--kernel", a->options.kernel, "NAME", "which kernel of the spec");
+  a->tiles();
+  a->text("--isa", a->isa, "baseline|avx2|avx512", "code for this CPU (default: the best here)");
+  a->text("--threads", a->threads, "N", "workers (default: one per core)");
+  a->text("--repeat", a->repeat, "N", "run N times and report the fastest");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            RunOptions &options = a->options;
+            options.spec = a->spec;
+            values.seed("--random", a->random, options.random);
+            values.extents("--tokens", a->tokens, 0, options.tokens);
+            values.extents("--kv-tokens", a->kvTokens, 0, options.kvTokens);
+            int64_t offset = 0;
+            values.count("--q-offset", a->offset, -kFarthest, kFarthest, offset);
+            if (!a->offset.empty())
+              options.queryOffset = offset;
+            values.extents("--q-tile", a->queryTile, 1, options.queryTile);
+            values.extents("--k-tile", a->keyTile, 1, options.keyTile);
+            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
+            values.count("--threads", a->threads, 1, 1024, options.threads);
+            values.count("--repeat", a->repeat, 1, 1000000, options.repeat);
+            values.format(a->formatName, a->json, {"text", "json"}, options.format);
+            return runUnlessMistaken(values, options, runVerb);
+          }};
+}
+
+std::vector<Verb> addVerbs(CLI::App &root) { return {addCompile(root), addRun(root)}; }
 
 std::vector<std::string> optionNames(const CLI::App &app) {
   std::vector<std::string> names;
@@ -103,23 +151,28 @@ std::vector<std::string> optionNames(const CLI::App &app) {
   return names;
 }
 
+std::string helpOf(const CLI::App &app) {
+  return (app.get_parent() ? "attnc " + app.get_name() : app.get_name()) + " --help";
+}
+
 Error unexpectedArgument(const CLI::App &app) {
   std::vector<std::string> rest = app.remaining();
-  if (rest.empty())
-    return makeError("the command line cannot be read");
+  assert(!rest.empty() && "CLI11 complains of words that it then holds");
   const std::string &word = rest.front();
   if (word.size() < 2 || word[0] != '-')
     return makeError("unexpected argument '{}'", word)
-        .withNote("'{} --help' lists what may be given", app.get_display_name());
+        .withNote("'{}' lists what may be given", helpOf(app));
   return unknownName("option", word.substr(0, word.find('=')), optionNames(app));
 }
 
 Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
   if (dynamic_cast<const CLI::ExtrasError *>(&error))
     return unexpectedArgument(app);
-  std::string help = "attnc " + app.get_name() + " --help";
-  if (dynamic_cast<const CLI::RequiredError *>(&error))
+  std::string help = helpOf(app);
+  if (dynamic_cast<const CLI::RequiredError *>(&error) && app.get_parent())
     return makeError("a spec is missing").withNote("'{}' shows an example", help);
+  if (dynamic_cast<const CLI::RequiredError *>(&error))
+    return unexpectedArgument(app);
   std::string message = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch *>(&error))
     message = fmt::format("option '{}' needs a value", message.substr(0, message.find(':')));
@@ -143,7 +196,7 @@ int parseAndRun(CLI::App &root, const std::vector<Verb> &verbs, std::vector<std:
     return root.exit(request); // --help, --version
   } catch (const CLI::ParseError &error) {
     for (const Verb &verb : verbs)
-      if (verb.app->parsed())
+      if (verb.app->count() > 0 || verb.app->get_name() == words.back())
         return fail(commandLineError(error, *verb.app));
     return fail(commandLineError(error, root));
   }

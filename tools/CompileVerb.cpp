@@ -18,7 +18,8 @@ std::string printed(Operation *op) {
   std::string text;
   llvm::raw_string_ostream os(text);
   op->print(os);
-  os << "\n";
+  if (text.empty() || text.back() != '\n')
+    os << "\n";
   return text;
 }
 

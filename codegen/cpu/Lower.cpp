@@ -90,9 +90,10 @@ private:
 
   /// Arithmetic on batch, head and tile numbers.
   void cloneScalar(Operation &inner) {
+    SmallVector<Value> operands =
+        llvm::map_to_vector(inner.getOperands(), [&](Value value) { return lookup(value); });
     Operation *clone = e.b.clone(inner);
-    for (OpOperand &operand : clone->getOpOperands())
-      operand.set(lookup(operand.get()));
+    clone->setOperands(operands);
     mapped[inner.getResult(0)] = clone->getResult(0);
   }
 

@@ -292,9 +292,8 @@ LLVM::LLVMFuncOp createEntry(OpBuilder &b, Location loc, StringRef name, const P
                    b.getI64IntegerAttr(alignof(KernelArgs)));
   entry.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
   entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  auto threads = b.getDenseI32ArrayAttr({int32_t(plan.threads()), 1, 1});
-  entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), threads);
-  entry->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(), threads);
+  entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                 b.getDenseI32ArrayAttr({int32_t(plan.threads()), 1, 1}));
   return entry;
 }
 

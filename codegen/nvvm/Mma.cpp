@@ -50,11 +50,10 @@ WarpProducts::WarpProducts(Emitter &emitter, const Plan &plan, const Lane &at, V
 
 WarpProducts::Swizzled WarpProducts::swizzled(Value base, Value row, Value oddChunk,
                                               int64_t headDim) {
-  Swizzled result{{}, Plan::rowBytes(headDim)};
+  Swizzled result{Value(), Plan::rowBytes(headDim)};
   Value start = e.add(base, e.mul(row, result.rowBytes));
   Value chunk = e.mul(e.bitXor(oddChunk, e.bitAnd(lane, 7)), 16);
-  for (int64_t j = 0; j < 4; ++j)
-    result.pairs[j] = e.add(start, e.bitXor(chunk, j * 32));
+  result.first = e.add(start, chunk);
   return result;
 }
 
@@ -62,10 +61,14 @@ Fragment WarpProducts::loadMatrices(const Swizzled &addresses, int64_t pair, int
                                     bool transposed) {
   Type i32 = e.b.getI32Type();
   Type result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), {i32, i32, i32, i32});
-  std::string text = std::string("ldmatrix.sync.aligned.m8n8.x4") + (transposed ? ".trans" : "") +
-                     ".shared.b16 {$0, $1, $2, $3}, [$4+" +
-                     std::to_string(pair / 4 * 128 + row * addresses.rowBytes) + "];";
-  Value four = e.sharedPtx(result, text, "=r,=r,=r,=r,r,~{memory}", addresses.pairs[pair % 4]);
+  std::string load = std::string("ldmatrix.sync.aligned.m8n8.x4") + (transposed ? ".trans" : "") +
+                     ".shared.b16 {$0, $1, $2, $3}, [";
+  std::string offset = "+" + std::to_string(pair / 4 * 128 + row * addresses.rowBytes) + "];";
+  std::string text =
+      pair % 4 == 0 ? load + "$4" + offset
+                    : "{ .reg .b32 a; xor.b32 a, $4, " + std::to_string(pair % 4 * 32) + "; " +
+                          load + "a" + offset + " }";
+  Value four = e.sharedPtx(result, text, "=r,=r,=r,=r,r,~{memory}", addresses.first);
   return {e.field(four, 0), e.field(four, 1), e.field(four, 2), e.field(four, 3)};
 }
 

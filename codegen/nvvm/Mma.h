@@ -44,11 +44,11 @@ public:
   Accumulator accumulate(const Accumulator &weights, const Accumulator &acc);
 
 private:
-  /// The addresses of 16-byte chunks at which a lane reads with ldmatrix.x4: of chunk pair j,
-  /// `pairs[j % 4]` + 128 * (j / 4), because only the low three bits of a chunk's number are
-  /// swizzled. Rows are added as multiples of rowBytes, in multiples of 8.
+  /// Where a lane reads with ldmatrix.x4: for chunk pair j at (first ^ 32 * (j % 4)) + 128 * (j / 4), because
+  /// only the low three bits of a chunk's number are swizzled. Rows are added in multiples of 8. The xor is
+  /// part of the inline PTX, where ptxas may repeat it instead of keeping four addresses alive.
   struct Swizzled {
-    std::array<Value, 4> pairs;
+    Value first;
     int64_t rowBytes;
   };
   Swizzled swizzled(Value base, Value row, Value oddChunk, int64_t headDim);

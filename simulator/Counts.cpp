@@ -1,0 +1,62 @@
+#include "simulator/Counts.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <limits>
+
+namespace attn {
+
+static double ratio(int64_t whole, int64_t part) {
+  if (part == 0)
+    return whole == 0 ? 1 : std::numeric_limits<double>::infinity();
+  return static_cast<double>(whole) / static_cast<double>(part);
+}
+
+double Counts::flopBound() const { return ratio(allPairs, visiblePairs); }
+double Counts::tileMeanBound() const { return ratio(tiles.all, tiles.visited); }
+double Counts::tileWorstBound() const { return ratio(tiles.all ? keyTiles : 0, tiles.worst); }
+double Counts::density() const { return 1 / flopBound(); }
+
+static int64_t saturated(__int128 value) {
+  int64_t limit = std::numeric_limits<int64_t>::max();
+  return value > limit ? limit : static_cast<int64_t>(value);
+}
+
+Counts countsOf(const TileMap &map) {
+  const TileGeometry &geometry = map.geometry();
+  Counts counts;
+  counts.tiles = map.counts();
+  counts.keyTiles = geometry.numKeyTiles();
+  counts.visiblePairs = map.visiblePairs();
+  __int128 pairs = 1;
+  // Two layouts of at most 2^40 tokens: at most 2^80.
+  for (int d = 0; d < geometry.rank; ++d)
+    pairs *= __int128(geometry.queries[d]) * geometry.keys[d];
+  counts.allPairs = saturated(pairs);
+  counts.exact = map.exact();
+  return counts;
+}
+
+Counts totalOf(const Problem &problem, llvm::ArrayRef<Counts> perGroup) {
+  Counts total;
+  __int128 visited = 0, full = 0, all = 0, visible = 0, pairs = 0;
+  for (auto [group, counts] : llvm::zip_equal(problem.groups, perGroup)) {
+    int64_t heads = static_cast<int64_t>(group.heads.size());
+    visited += __int128(heads) * counts.tiles.visited;
+    full += __int128(heads) * counts.tiles.full;
+    all += __int128(heads) * counts.tiles.all;
+    visible += __int128(heads) * counts.visiblePairs;
+    pairs += __int128(heads) * counts.allPairs;
+    total.tiles.worst = std::max(total.tiles.worst, counts.tiles.worst);
+    total.keyTiles = counts.keyTiles;
+    total.exact &= counts.exact;
+  }
+  total.tiles.visited = saturated(visited);
+  total.tiles.full = saturated(full);
+  total.tiles.all = saturated(all);
+  total.visiblePairs = saturated(visible);
+  total.allPairs = saturated(pairs);
+  return total;
+}
+
+} // namespace attn

@@ -1,0 +1,57 @@
+//===- Problem.h - an attention with its lengths bound and tiled -*- C++ -*-===//
+#pragma once
+
+#include "dialect/Attn.h"
+#include "dialect/algebra/TileMap.h"
+#include "simulator/TileShapes.h"
+
+#include <optional>
+#include <vector>
+
+namespace attn {
+
+/// What a spec leaves open. Lengths and extents are in tokens.
+struct ProblemRequest {
+  llvm::ArrayRef<int64_t> tokens, kvTokens;   ///< bind `?`; empty where the spec says it all
+  std::optional<int64_t> queryOffset;         ///< absent: as in the spec, or Nk - Nq
+  llvm::ArrayRef<int64_t> queryTile, keyTile; ///< empty: chosen by chooseTiles
+};
+
+/// One distinct mask of an attention and its tile map, which all its heads share.
+struct MaskGroup {
+  mlir::Attribute mask; ///< simplified
+  llvm::SmallVector<int64_t> heads;
+  TileMap map;
+  /// The mask reads run-time inputs, whose values are not known here: the map says what they may show.
+  bool readsInputs = false;
+};
+
+/// A tiled attention at fixed lengths. Owns its maps; the attributes belong to the context.
+struct Problem {
+  llvm::SmallVector<int64_t> tokens, kvTokens; ///< as in the spec, every `?` bound
+  TileChoice tiles;                            ///< lengths bound as well
+  int64_t queryOffset = 0;
+  int64_t batch = 1, heads = 1, kvHeads = 1;
+  std::vector<MaskGroup> groups; ///< in the order of their first heads
+
+  const TileGeometry &geometry() const { return groups.front().map.geometry(); }
+};
+
+/// Most query tiles that a map is made for: more would take minutes.
+constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
+
+/// Binds, tiles and maps. After a diagnostic at the attention, failure: an unbound `?`, lengths that
+/// contradict the spec, tiles that do not fit the layout, more than kMaxQueryTiles query tiles.
+mlir::FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request);
+
+/// The simplified mask of every head, each once, with the heads that have it.
+llvm::SmallVector<std::pair<mlir::Attribute, llvm::SmallVector<int64_t>>> groupHeads(AttentionOp op);
+
+/// The formula with every atom that depends on a run-time input turned into a data atom, so that it
+/// needs no input values.
+Formula withUnknownInputs(Formula formula);
+
+/// "[30, ?, 80]".
+std::string layoutText(llvm::ArrayRef<int64_t> dims);
+
+} // namespace attn

@@ -1,0 +1,234 @@
+// CPU kernels against the f64 reference, within the tolerances of the language: the matrix of mask
+// kinds, types, head groups, lengths and head dimensions, and drawn kernels on every ISA level that the
+// machine has, with other strides.
+#include "jit/Engine.h"
+#include "runtime/CpuFeatures.h"
+#include "test/reference/Draw.h"
+
+#include "gtest/gtest.h"
+
+#include <cstdlib>
+
+using namespace attn;
+namespace ref = attn::reference;
+
+namespace {
+
+int draws(int normally) {
+  const char *wanted = std::getenv("ATTNC_DRAWS");
+  return wanted ? std::atoi(wanted) : normally;
+}
+
+DType dtypeOf(ref::Type type) {
+  return type == ref::Type::F32 ? DType::F32 : type == ref::Type::F16 ? DType::F16 : DType::BF16;
+}
+
+struct Case {
+  ref::Problem problem;
+  ref::Type type = ref::Type::F32;
+  ref::Mask mask = ref::all();
+  ref::Context context;
+  std::string spec;
+  bool tokensBeforeHeads = false; ///< BNHD in memory
+  IsaLevel isa = hostIsaLevel();
+};
+
+/// A tensor of the case, filled, and its view as [B,H,N,D] whatever the order in memory.
+struct Stored {
+  Stored(const Case &c, int64_t heads, int64_t tokens, int64_t width, const std::vector<double> *values)
+      : tensor(take(Tensor::zeros(c.tokensBeforeHeads
+                                      ? std::vector<int64_t>{c.problem.batch, tokens, heads, width}
+                                      : std::vector<int64_t>{c.problem.batch, heads, tokens, width},
+                                  dtypeOf(c.type)))) {
+    view = tensor.view();
+    if (c.tokensBeforeHeads)
+      view = view.permuted({0, 2, 1, 3});
+    forAll([&](std::initializer_list<int64_t> at, size_t i) {
+      view.set(at, values ? (*values)[i] : std::nan(""));
+    });
+  }
+  static Tensor take(Expected<Tensor> made) { return std::move(*made); }
+  template <class Visit> void forAll(Visit &&visit) const {
+    size_t i = 0;
+    for (int64_t b = 0; b < view.shape[0]; ++b)
+      for (int64_t h = 0; h < view.shape[1]; ++h)
+        for (int64_t n = 0; n < view.shape[2]; ++n)
+          for (int64_t d = 0; d < view.shape[3]; ++d)
+            visit({b, h, n, d}, i++);
+  }
+  std::vector<float> read() const {
+    std::vector<float> values;
+    forAll([&](std::initializer_list<int64_t> at, size_t) {
+      values.push_back(static_cast<float>(view.at(at)));
+    });
+    return values;
+  }
+  Tensor tensor;
+  TensorView view;
+};
+
+void bindInputs(Case &c, Bindings &bindings) {
+  auto add = [&](auto &named) {
+    for (auto &[name, values] : named)
+      bindings.inputs[name] = TensorView(values.data(), DType::I32, {int64_t(values.size())});
+  };
+  add(c.context.batchInputs);
+  add(c.context.labels);
+}
+
+void check(Case c, ref::Draw &draw) {
+  EngineOptions options;
+  options.isa = c.isa;
+  options.threads = 2;
+  Expected<Kernel> kernel = Engine(options).compile(c.spec);
+  if (!kernel && kernel.error().message.find("mask is too large") != std::string::npos)
+    return;
+  ASSERT_TRUE(kernel) << kernel.error().message << c.spec;
+  const ref::Problem &p = c.problem;
+  std::vector<double> q = draw.normals(p.qSize(), c.type), k = draw.normals(p.kSize(), c.type),
+                      v = draw.normals(p.vSize(), c.type);
+  Stored sq(c, p.heads, p.nq, p.qkDim, &q), sk(c, p.kvHeads, p.nk, p.qkDim, &k),
+      sv(c, p.kvHeads, p.nk, p.vDim, &v), so(c, p.heads, p.nq, p.vDim, nullptr);
+  std::vector<float> lse(p.lseSize(), NAN);
+  Bindings bindings;
+  bindings.q = sq.view;
+  bindings.k = sk.view;
+  bindings.v = sv.view;
+  bindings.o = so.view;
+  bindings.lse = TensorView(lse.data(), DType::F32, {p.batch, p.heads, p.nq});
+  bindInputs(c, bindings);
+  Expected<RunReport> run = kernel->run(bindings);
+  ASSERT_TRUE(run) << run.error().message << "\n" << c.spec;
+
+  ref::Sees sees = ref::seesOf(c.mask, c.context);
+  ref::Result expected = ref::attention(p, q, k, v, sees);
+  std::vector<float> o = so.read();
+  ref::Report report;
+  if (c.type == ref::Type::F32)
+    report = ref::compareF32(o, lse, expected);
+  else
+    report = ref::compareRounded(c.type, o, lse, expected,
+                                 ref::denseRounded(c.type, p, q, k, v, sees));
+  EXPECT_TRUE(report.ok) << report.message << "\n" << c.spec << isaLevelName(c.isa);
+}
+
+//===----------------------------------------------------------------------===//
+// The matrix
+//===----------------------------------------------------------------------===//
+
+struct Kind {
+  const char *name;
+  ref::Mask mask;
+  std::vector<int64_t> tokens;
+  bool cross; ///< also with other numbers of keys
+};
+
+std::vector<Kind> kinds() {
+  return {
+      {"all", ref::all(), {150}, true},
+      {"causal", ref::causal(), {150}, true},
+      {"causal_top_left", ref::causalTopLeft(), {150}, true},
+      {"window", ref::window(40), {150}, true},
+      {"window_sides", ref::window(17, 5), {150}, true},
+      {"sink", ref::sink(9), {150}, true},
+      {"prefix", ref::prefix(70), {150}, true},
+      {"prefix_input", ref::prefix("len"), {150}, true},
+      {"key_length", ref::keyLength("kl") & ref::causal(), {150}, true},
+      {"same", ref::same("doc"), {150}, false},
+      {"neighborhood_1d", ref::neighborhood({{31, 4, 2, false}}), {150}, false},
+      {"neighborhood_1d_causal", ref::neighborhood({{30, 3, 1, true}}), {150}, false},
+      {"neighborhood_2d", ref::neighborhood({{5, 2, 1, false}, {6, 1, 2, true}}), {10, 15}, false},
+      {"neighborhood_3d",
+       ref::neighborhood({{3, 1, 1, true}, {4, 4, 1, false}, {3, 2, 2, false}}), {5, 4, 7}, false},
+      {"and_or_not", ref::causal() & (ref::window(30) | ref::sink(4)) & !ref::window(3), {150},
+       true},
+      {"nothing", ref::sink(3) & !ref::sink(3), {150}, true},
+  };
+}
+
+struct HeadDims {
+  int64_t qk, v;
+};
+
+class Matrix : public testing::TestWithParam<int> {};
+
+std::string specOf(const Case &c, const std::vector<int64_t> &tokens) {
+  ref::Shape shape;
+  shape.batch = c.problem.batch;
+  shape.heads = c.problem.heads;
+  shape.kvHeads = c.problem.kvHeads;
+  shape.headDim = c.problem.qkDim;
+  shape.dtype = c.type;
+  shape.tokens = tokens;
+  if (c.problem.nk != c.problem.nq)
+    shape.kvTokens = {c.problem.nk};
+  std::string text = ref::toSpec("matrix", shape, c.mask);
+  if (c.problem.vDim != c.problem.qkDim)
+    text.insert(text.rfind('}'), "  value_dim " + std::to_string(c.problem.vDim) + "\n");
+  return text;
+}
+
+TEST_P(Matrix, WithinTolerance) {
+  Kind kind = kinds()[GetParam()];
+  ref::Draw draw(GetParam());
+  for (ref::Type type : {ref::Type::F32, ref::Type::BF16, ref::Type::F16})
+    for (int64_t group : {1, 4})
+      for (int64_t keys : kind.cross ? std::vector<int64_t>{0, 301, 77} : std::vector<int64_t>{0})
+        for (HeadDims dims : {HeadDims{32, 32}, {64, 64}, {96, 96}, {128, 128}, {72, 40}}) {
+          Case c;
+          c.type = type;
+          c.mask = kind.mask;
+          ref::Shape shape;
+          shape.tokens = kind.tokens;
+          int64_t tokens = shape.nq();
+          c.problem = {1, group, 1, tokens, keys ? keys : tokens, dims.qk, dims.v, 0};
+          c.context = keys ? ref::crossContext(tokens, keys) : ref::selfContext(kind.tokens);
+          c.context.batchInputs = {{"len", {int32_t(draw.between(0, c.problem.nk))}},
+                                   {"kl", {int32_t(draw.between(0, c.problem.nk))}}};
+          for (int64_t i = 0; i < tokens; ++i)
+            c.context.labels["doc"].push_back(int32_t(draw.between(0, 3)));
+          c.spec = specOf(c, kind.tokens);
+          // Only what the spec declares is bound.
+          if (!ref::contains(kind.mask, ref::MaskKind::PrefixInput))
+            c.context.batchInputs.erase("len");
+          if (!ref::contains(kind.mask, ref::MaskKind::KeyLength))
+            c.context.batchInputs.erase("kl");
+          if (!ref::contains(kind.mask, ref::MaskKind::Same))
+            c.context.labels.clear();
+          check(c, draw);
+          if (HasFailure())
+            return;
+        }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Matrix, testing::Range(0, int(kinds().size())),
+                         [](const auto &info) { return std::string(kinds()[info.param].name); });
+
+//===----------------------------------------------------------------------===//
+// Drawn kernels
+//===----------------------------------------------------------------------===//
+
+TEST(CpuKernels, DrawnOnEveryIsaLevel) {
+  for (int seed = 0; seed < draws(240); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    ref::Draw draw(seed);
+    ref::ShapeOptions options;
+    options.dtype = std::vector{ref::Type::F32, ref::Type::BF16, ref::Type::F16}[seed % 3];
+    options.tileQ = options.tileK = 128;
+    options.headDims = {8, 20, 32, 64};
+    ref::Shape shape = ref::drawShape(draw, options);
+    Case c;
+    c.problem = shape.problem();
+    c.type = shape.dtype;
+    c.mask = ref::drawMask(draw, shape);
+    c.context = ref::drawContext(draw, shape, c.mask);
+    c.spec = ref::toSpec("drawn", shape, c.mask);
+    c.tokensBeforeHeads = draw.chance(50);
+    c.isa = static_cast<IsaLevel>(draw.between(0, static_cast<int>(hostIsaLevel())));
+    check(c, draw);
+    if (HasFailure())
+      return;
+  }
+}
+
+} // namespace

@@ -1,0 +1,265 @@
+// Tile counts and bounds against published figures and against counting by hand.
+#include "test/simulator/Spec.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace attn::test {
+namespace {
+
+using Lengths = std::vector<int64_t>;
+
+std::string listText(const Lengths &values) { return layoutText(values); }
+
+/// Counts of the first mask group; the spec is a kernel with this body.
+Counts countsOfKernel(const std::string &body, const Lengths &queryTile = {},
+                      const Lengths &keyTile = {}, const Lengths &tokens = {}) {
+  Spec spec("kernel test {\n  heads 2   head_dim 64   dtype f16\n" + body + "\n}\n");
+  EXPECT_TRUE(spec.attention) << spec.diagnostics;
+  if (!spec.attention)
+    return {};
+  ProblemRequest request;
+  request.tokens = tokens;
+  request.queryTile = queryTile;
+  request.keyTile = keyTile;
+  mlir::FailureOr<Problem> problem = bindProblem(spec.attention, request);
+  EXPECT_TRUE(mlir::succeeded(problem)) << spec.diagnostics;
+  return mlir::succeeded(problem) ? countsOf(problem->groups.front().map) : Counts{};
+}
+
+std::string neighborhood(const Lengths &tokens, const Lengths &window, const Lengths &stride) {
+  return "tokens " + listText(tokens) + "  mask neighborhood(window = " + listText(window) +
+         ", stride = " + listText(stride) + ")";
+}
+
+//===----------------------------------------------------------------------===//
+// Published figures
+//===----------------------------------------------------------------------===//
+
+const Lengths kVideo{30, 48, 80};
+const Lengths kVideoWindow{18, 24, 24};
+
+TEST(Counts, videoNeighborhoodWithoutStride) {
+  Counts counts =
+      countsOfKernel(neighborhood(kVideo, kVideoWindow, {1, 1, 1}), {2, 8, 8}, {2, 8, 8});
+  EXPECT_EQ(counts.tiles.all, 810000);
+  EXPECT_EQ(counts.tiles.visited, 148896);
+  EXPECT_EQ(counts.tiles.full, 24768);
+  EXPECT_FALSE(counts.isBlockSparse());
+  EXPECT_NEAR(counts.tileMeanBound(), 5.44, 0.005);
+  EXPECT_NEAR(counts.tileWorstBound(), 3.60, 0.005);
+  EXPECT_NEAR(counts.flopBound(), 11.11, 0.005);
+}
+
+TEST(Counts, videoNeighborhoodWithAStrideOfWholeTiles) {
+  Counts counts =
+      countsOfKernel(neighborhood(kVideo, kVideoWindow, {16, 8, 8}), {2, 8, 8}, {2, 8, 8});
+  EXPECT_EQ(counts.tiles.visited, 72900);
+  EXPECT_EQ(counts.tiles.full, 72900);
+  EXPECT_TRUE(counts.isBlockSparse());
+  EXPECT_DOUBLE_EQ(counts.tileMeanBound(), counts.flopBound());
+}
+
+struct PublishedRow {
+  Lengths tokens, window, stride, queryTile, keyTile;
+  double tileWorst;
+};
+
+class PublishedBounds : public ::testing::TestWithParam<PublishedRow> {};
+
+/// Speed-ups of the neighbourhood-attention simulator (arXiv 2504.16922, tables 3 to 5), from which the
+/// published end-to-end figures follow.
+TEST_P(PublishedBounds, areTheWorstTileBound) {
+  const PublishedRow &row = GetParam();
+  Counts counts = countsOfKernel(neighborhood(row.tokens, row.window, row.stride), row.queryTile,
+                                 row.keyTile);
+  EXPECT_NEAR(counts.tileWorstBound(), row.tileWorst, 0.0006);
+}
+
+const Lengths kCosmos{16, 44, 80}, kCosmosQ{8, 4, 8}, kCosmosK{4, 4, 8};
+const Lengths kVideoQ{4, 8, 8}, kVideoWideQ{2, 16, 8}, kVideoK{2, 8, 8};
+INSTANTIATE_TEST_SUITE_P(
+    Tables, PublishedBounds,
+    ::testing::Values(
+        PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 1}, kCosmosQ, kCosmosK, 1.746},
+        PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 1}, kCosmosQ, kCosmosK, 1.964},
+        PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 16}, kCosmosQ, kCosmosK, 2.037},
+        PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 16}, kCosmosQ, kCosmosK, 2.292},
+        PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 1}, kCosmosQ, kCosmosK, 5.238},
+        PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 1}, kCosmosQ, kCosmosK, 6.111},
+        PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 16}, kCosmosQ, kCosmosK, 7.857},
+        PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 16}, kCosmosQ, kCosmosK, 9.167},
+        PublishedRow{kVideo, {30, 40, 40}, {1, 1, 1}, kVideoWideQ, kVideoK, 1.429},
+        PublishedRow{kVideo, {30, 40, 40}, {1, 1, 8}, kVideoWideQ, kVideoK, 2.000},
+        PublishedRow{kVideo, {30, 40, 40}, {1, 32, 8}, kVideoWideQ, kVideoK, 2.400},
+        PublishedRow{kVideo, {30, 40, 40}, {30, 40, 40}, kVideoWideQ, kVideoK, 2.000},
+        PublishedRow{kVideo, kVideoWindow, {1, 1, 1}, kVideoQ, kVideoK, 3.273},
+        PublishedRow{kVideo, kVideoWindow, {2, 1, 1}, kVideoQ, kVideoK, 3.600},
+        PublishedRow{kVideo, kVideoWindow, {1, 1, 8}, kVideoQ, kVideoK, 5.455},
+        PublishedRow{kVideo, kVideoWindow, {2, 1, 8}, kVideoQ, kVideoK, 6.000},
+        PublishedRow{kVideo, kVideoWindow, {1, 8, 8}, kVideoQ, kVideoK, 9.091},
+        PublishedRow{kVideo, kVideoWindow, {2, 8, 8}, kVideoQ, kVideoK, 10.000},
+        PublishedRow{kVideo, kVideoWindow, {16, 8, 8}, kVideoQ, kVideoK, 11.111},
+        PublishedRow{kVideo, kVideoWindow, kVideoWindow, kVideoQ, kVideoK, 6.667}));
+
+//===----------------------------------------------------------------------===//
+// By hand
+//===----------------------------------------------------------------------===//
+
+TEST(Counts, causalIsHalfAndTheDiagonal) {
+  Counts counts = countsOfKernel("tokens [1024]  mask causal");
+  EXPECT_EQ(counts.tiles.all, 64);
+  EXPECT_EQ(counts.tiles.visited, 36);
+  EXPECT_EQ(counts.tiles.full, 28);
+  EXPECT_EQ(counts.tiles.worst, 8);
+  EXPECT_EQ(counts.visiblePairs, 1024 * 1025 / 2);
+  EXPECT_DOUBLE_EQ(counts.tileWorstBound(), 1);
+  EXPECT_DOUBLE_EQ(counts.density(), 1025.0 / 2048);
+  EXPECT_TRUE(counts.exact);
+}
+
+TEST(Counts, aMaskThatHidesEverythingHasNoFiniteBound) {
+  Counts counts = countsOfKernel("tokens [512]  mask !all");
+  EXPECT_EQ(counts.tiles.visited, 0);
+  EXPECT_TRUE(std::isinf(counts.flopBound()));
+  EXPECT_TRUE(std::isinf(counts.tileWorstBound()));
+  EXPECT_EQ(counts.density(), 0);
+}
+
+TEST(Counts, labelsMakeThemAnUpperBound) {
+  Counts counts = countsOfKernel("tokens [1024]  input document : i32[tokens]\n"
+                                 "mask causal & same(document)");
+  EXPECT_FALSE(counts.exact);
+  EXPECT_EQ(counts.tiles.visited, 36);
+  EXPECT_EQ(counts.tiles.full, 0);
+}
+
+/// Without the lengths a tile before the longest possible end may be cut anywhere.
+TEST(Counts, lengthsThatComeAtRunTimeAreUnknown) {
+  Spec spec("kernel test { batch 2 heads 1 head_dim 64 dtype f16 tokens [1024]\n"
+            "input length : i32[batch]  mask causal & prefix(length) }");
+  ASSERT_TRUE(spec.attention) << spec.diagnostics;
+  mlir::FailureOr<Problem> problem = bindProblem(spec.attention, {});
+  ASSERT_TRUE(mlir::succeeded(problem));
+  EXPECT_TRUE(problem->groups.front().readsInputs);
+  Counts counts = countsOf(problem->groups.front().map);
+  EXPECT_FALSE(counts.exact);
+  EXPECT_EQ(counts.tiles.visited, 36);
+  EXPECT_EQ(counts.tiles.full, 0);
+}
+
+TEST(Counts, headsAreGroupedByMaskAndSummed) {
+  Spec spec("kernel test { heads 8 head_dim 64 dtype f16 tokens [1024]\n"
+            "mask causal & window(128)\n"
+            "heads 2..3 { mask causal }  heads 5..5 { mask causal & causal } }");
+  ASSERT_TRUE(spec.attention) << spec.diagnostics;
+  mlir::FailureOr<Problem> problem = bindProblem(spec.attention, {});
+  ASSERT_TRUE(mlir::succeeded(problem));
+  ASSERT_EQ(problem->groups.size(), 2u);
+  EXPECT_EQ(problem->groups[0].heads, (llvm::SmallVector<int64_t>{0, 1, 4, 6, 7}));
+  EXPECT_EQ(problem->groups[1].heads, (llvm::SmallVector<int64_t>{2, 3, 5}));
+  std::vector<Counts> counts;
+  for (const MaskGroup &group : problem->groups)
+    counts.push_back(countsOf(group.map));
+  EXPECT_EQ(counts[0].tiles.visited, 15);
+  Counts total = totalOf(*problem, counts);
+  EXPECT_EQ(total.tiles.visited, 5 * 15 + 3 * 36);
+  EXPECT_EQ(total.tiles.all, 8 * 64);
+  EXPECT_EQ(total.tiles.worst, 8);
+  EXPECT_EQ(total.tileWorstBound(), 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Bindings
+//===----------------------------------------------------------------------===//
+
+TEST(Problem, bindsLengthsOfQueriesAndKeysAlike) {
+  Counts counts = countsOfKernel("tokens [?]  mask causal", {}, {}, {2048});
+  EXPECT_EQ(counts.tiles.all, 256);
+  EXPECT_EQ(counts.tiles.visited, 136);
+}
+
+TEST(Problem, alignsTheLastQueryWithTheLastKey) {
+  Spec spec("kernel test { heads 1 head_dim 64 dtype f16 tokens [128] kv_tokens [1024]\n"
+            "mask causal }");
+  ASSERT_TRUE(spec.attention) << spec.diagnostics;
+  mlir::FailureOr<Problem> problem = bindProblem(spec.attention, {});
+  ASSERT_TRUE(mlir::succeeded(problem));
+  EXPECT_EQ(problem->queryOffset, 896);
+  EXPECT_EQ(countsOf(problem->groups.front().map).tiles.visited, 8);
+  ProblemRequest request;
+  request.queryOffset = 0;
+  problem = bindProblem(spec.attention, request);
+  ASSERT_TRUE(mlir::succeeded(problem));
+  EXPECT_EQ(countsOf(problem->groups.front().map).tiles.visited, 1);
+}
+
+TEST(Problem, aMillionTokensAreCountedInMilliseconds) {
+  Counts counts =
+      countsOfKernel("tokens [?]  mask causal & window(4096)", {}, {}, {1 << 20});
+  EXPECT_EQ(counts.tiles.visited, 269808);
+  EXPECT_EQ(counts.tiles.full, 253456);
+  EXPECT_EQ(counts.tiles.worst, 33);
+}
+
+struct Mistake {
+  std::string name, body;
+  Lengths tokens, kvTokens, queryTile, keyTile;
+  std::optional<int64_t> queryOffset;
+  std::string message;
+};
+
+class Mistakes : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(Mistakes, areOneDiagnostic) {
+  const Mistake &mistake = GetParam();
+  Spec spec("kernel test { heads 1 head_dim 64 dtype f16\n" + mistake.body + " }");
+  ASSERT_TRUE(spec.attention) << spec.diagnostics;
+  ProblemRequest request{mistake.tokens, mistake.kvTokens, mistake.queryOffset, mistake.queryTile,
+                         mistake.keyTile};
+  EXPECT_TRUE(mlir::failed(bindProblem(spec.attention, request)));
+  EXPECT_EQ(spec.diagnostics, mistake.message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Problem, Mistakes,
+    ::testing::Values(
+        Mistake{"unbound", "tokens [?, 48] mask causal", {}, {}, {}, {}, {},
+                "tokens [?, 48] are known only when the kernel runs\n"
+                "note: bind them here, for example with '--tokens=4096x48'\n"},
+        Mistake{"unboundKeys", "tokens [4] kv_tokens [?] mask causal", {}, {}, {}, {}, {},
+                "kv_tokens [?] are known only when the kernel runs\n"
+                "note: bind them here, for example with '--kv-tokens=4096'\n"},
+        Mistake{"wrongRank", "tokens [?, 48] mask causal", {4096}, {}, {}, {}, {},
+                "'--tokens' says [4096], which does not fit tokens [?, 48]\n"
+                "note: write, for example, '--tokens=4096x48'\n"},
+        Mistake{"contradiction", "tokens [64] mask causal", {65}, {}, {}, {}, {},
+                "'--tokens' says [65], which does not fit tokens [64]\n"
+                "note: write, for example, '--tokens=64'\n"},
+        Mistake{"tooLong", "tokens [?, ?] mask causal", {int64_t(1) << 40, 2}, {}, {}, {}, {},
+                "tokens [1099511627776, 2] are more than 2^40 tokens\n"},
+        Mistake{"tooManyTiles", "tokens [?] mask causal", {int64_t(1) << 40}, {}, {}, {}, {},
+                "tokens [1099511627776] in tiles of [128] are 8589934592 query tiles, but at most "
+                "2^26 are mapped\nnote: larger query tiles are fewer: '--q-tile='\n"},
+        Mistake{"tileRank", "tokens [8, 8] mask neighborhood(window = [3, 3])", {}, {}, {128}, {128},
+                {},
+                "tiles of 1 dimensions for a neighborhood on a layout of 2; give a tile of 2 "
+                "dimensions\n"},
+        Mistake{"ranksDiffer", "tokens [8, 8] mask causal", {}, {}, {8, 8}, {64}, {},
+                "tile of 1 dimensions for a layout of 2\n"},
+        Mistake{"emptyTile", "tokens [8] mask causal", {}, {}, {0}, {}, {},
+                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
+        Mistake{"hugeTile", "tokens [8, 8] mask causal", {}, {}, {65536, 2}, {}, {},
+                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
+        Mistake{"offset", "tokens [8] mask causal", {}, {}, {}, {}, int64_t(1) << 40,
+                "q_offset 1099511627776 must lie between -2^40 and 2^40\n"},
+        Mistake{"layoutsDiffer", "tokens [8, 8] kv_tokens [8, 4] mask causal", {}, {}, {4, 4}, {4, 4},
+                {},
+                "tokens [8, 8] and kv_tokens [8, 4] differ, but tiles of several dimensions need one "
+                "layout\nnote: linear masks may be tiled in one dimension: '--q-tile=128 "
+                "--k-tile=128'\n"}),
+    [](const auto &info) { return info.param.name; });
+
+} // namespace
+} // namespace attn::test
