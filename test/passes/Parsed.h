@@ -25,7 +25,7 @@ struct Parsed {
   }
 
   /// Nested linear masks on layouts of several dimensions may need more atoms than a formula has.
-  bool isTooLarge() const { return diagnostics.find("mask is too large") != std::string::npos; }
+  bool isTooLarge() const { return diagnostics.find("different parts") != std::string::npos; }
 
   std::string text, diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
