@@ -2,7 +2,9 @@
 #include "tools/Compile.h"
 
 #include "codegen/cpu/EmitCpu.h"
+#include "codegen/nvvm/EmitPTX.h"
 #include "jit/Compilation.h"
+#include "tools/Assemble.h"
 #include "tools/Report.h"
 
 #include "llvm/IR/LLVMContext.h"
@@ -51,6 +53,26 @@ FailureOr<std::string> emitCpu(Job &job) {
   return printed(*module);
 }
 
+FailureOr<std::string> emitGpu(Job &job) {
+  Compilation &c = job.compilation;
+  if (failed(c.timed("lower", [&] { return nvvm::lowerToNVVM(c.module(), job.target); })))
+    return failure();
+  if (job.phase == "nvvm")
+    return printed(c.module());
+  if (job.phase == "llvm")
+    return c.timed("translate", [&] { return nvvm::translateToLLVMIR(c.module(), job.target); });
+  FailureOr<std::string> ptx =
+      c.timed("ptx", [&] { return nvvm::emitPTX(c.module(), job.target); });
+  if (failed(ptx) || job.phase == "ptx")
+    return ptx;
+  Expected<std::string> cubin = c.timed(
+      "ptxas", [&] { return assemble(*ptx, job.target.chip.str()); });
+  if (cubin)
+    return *cubin;
+  (void)fail(cubin.error());
+  return failure();
+}
+
 FailureOr<std::string> emit(Job &job) {
   Compilation &c = job.compilation;
   const CompileOptions &options = job.options;
@@ -70,7 +92,7 @@ FailureOr<std::string> emit(Job &job) {
     return failure();
   if (job.phase == "tile")
     return printed(c.module());
-  return emitCpu(job);
+  return job.target.kind == TargetKind::Cpu ? emitCpu(job) : emitGpu(job);
 }
 
 std::vector<std::string> targetNames() {
