@@ -19,6 +19,7 @@ struct Target {
   bool asyncCopy;           ///< copies from global to shared memory without registers
   bool tensorCopy;          ///< box copies by tensor map (TMA)
   int64_t sharedBytes;      ///< shared memory of one thread block, at most
+  bool scoresInRegisters;   ///< a tile's scores live in registers, beside what a score region needs
 };
 
 llvm::ArrayRef<Target> allTargets();

@@ -1,6 +1,7 @@
 #include "passes/Passes.h"
 
 #include "dialect/MaskFormulas.h"
+#include "dialect/Targets.h"
 #include "simulator/TileShapes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,6 +37,13 @@ HeadMasks groupHeads(AttentionOp op) {
   return groups;
 }
 
+/// A score region needs registers for every element it works on; with half the keys they suffice.
+bool wantsFewKeys(AttentionOp op) {
+  auto name = op->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(kTargetAttrName);
+  const Target *target = name ? findTarget(name.getValue()) : nullptr;
+  return target && target->scoresInRegisters && !op.getScore().empty();
+}
+
 /// The tiles asked for, or chosen ones. A rank of the tiles other than the layout's flattens it.
 FailureOr<TileChoice> tilesOf(AttentionOp op, ArrayRef<Attribute> masks, ArrayRef<int64_t> queryTile,
                               ArrayRef<int64_t> keyTile) {
@@ -48,6 +56,8 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, ArrayRef<Attribute> masks, ArrayRe
     return op.emitError() << "queries have a layout of " << tokens.size() << " dimensions, keys of "
                           << keys.size() << "; tiles of several dimensions need one rank";
   TileChoice choice = chooseTiles(tokens, keys, flatten);
+  if (wantsFewKeys(op))
+    *llvm::max_element(choice.keyTile) = (*llvm::max_element(choice.keyTile) + 1) / 2;
   if (!queryTile.empty())
     choice.queryTile.assign(queryTile.begin(), queryTile.end());
   if (!keyTile.empty())

@@ -166,7 +166,7 @@ FailureOr<TileOps> matchTiles(tile::AttentionOp op) { return Matcher(op).match()
 //===----------------------------------------------------------------------===//
 
 /// Accumulator registers of a thread that leave room, of 255, for fragments, addresses and masks.
-constexpr int64_t kAccumulatorRegisters = 192;
+constexpr int64_t kAccumulatorRegisters = 160;
 constexpr int64_t kMaxWarps = 8;
 
 Plan::Plan(const TileOps &ops) {
@@ -176,7 +176,8 @@ Plan::Plan(const TileOps &ops) {
   keyRows = op.getKeyRows();
   headDimQk = op.getQuery().getType().getDimSize(3);
   headDimV = op.getValue().getType().getDimSize(3);
-  bool two = queryRows % 128 == 0 && headDimV + keyRows <= kAccumulatorRegisters;
+  // A score region needs registers of its own for every element that it works on.
+  bool two = !ops.score && queryRows % 128 == 0 && headDimV + keyRows <= kAccumulatorRegisters;
   blocks = two ? 2 : 1;
   warps = queryRows / (16 * blocks);
   int64_t accumulators = blocks * (headDimV + keyRows) / 2;
@@ -194,8 +195,8 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
   tile::AttentionOp op = ops.attention;
   Type element = op.getQuery().getType().getElementType();
   if (!element.isF16() && !element.isBF16())
-    return unsupported(op, target) << "elements are '" << element
-                                   << "', allowed are 'f16' and 'bf16'; write one of those or use "
+    return unsupported(op, target) << "elements are " << element
+                                   << ", allowed are 'f16' and 'bf16'; write one of those or use "
                                       "'--target=cpu'";
   for (auto [name, tensor] : {std::pair("query", op.getQuery()), std::pair("value", op.getValue())}) {
     int64_t dim = tensor.getType().getDimSize(3);
@@ -207,16 +208,16 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
   if (int64_t rows = op.getQueryRows(); rows % 16 != 0 || rows > 16 * kMaxWarps)
     return unsupported(op, target) << "a query tile has " << rows
                                    << " tokens, allowed are multiples of 16 up to "
-                                   << 16 * kMaxWarps << "; choose another with '--query-tile='";
+                                   << 16 * kMaxWarps << "; choose another with '--q-tile='";
   if (int64_t rows = op.getKeyRows(); rows % 16 != 0 || rows > 128)
     return unsupported(op, target) << "a key tile has " << rows
                                    << " tokens, allowed are multiples of 16 up to 128; choose "
-                                      "another with '--key-tile='";
+                                      "another with '--k-tile='";
   Plan plan(ops);
   if (plan.sharedBytes() > target.sharedBytes)
     return unsupported(op, target) << "the tiles need " << plan.sharedBytes()
                                    << " bytes of shared memory, allowed are " << target.sharedBytes
-                                   << "; choose a smaller one with '--key-tile='";
+                                   << "; choose a smaller one with '--k-tile='";
   return plan;
 }
 
