@@ -10,6 +10,8 @@
 #include "tools/HelpFormatter.h"
 #include "tools/Report.h"
 #include "tools/Run.h"
+#include "tools/Show.h"
+#include "tools/Simulate.h"
 #include "tools/Values.h"
 
 #include "llvm/Config/llvm-config.h"
@@ -141,7 +143,79 @@ Verb addRun(CLI::App &root) {
           }};
 }
 
-std::vector<Verb> addVerbs(CLI::App &root) { return {addCompile(root), addRun(root)}; }
+/// What show and simulate have in common: lengths and tiles.
+struct BoundArguments : VerbBuilder {
+  using VerbBuilder::VerbBuilder;
+  std::string tokens, kvTokens, offset;
+
+  template <class Options> void addBindings(Options &options) {
+    text("--tokens", tokens, "4096|30x48x80", "the token layout, where the spec says '?'");
+    text("--kv-tokens", kvTokens, "4096", "the layout of the keys");
+    text("--q-offset", offset, "N", "position of the first query (default: Nk - Nq)");
+    text("--kernel", options.kernel, "NAME", "which kernel of the spec");
+    tiles();
+    text("-o,--output", options.output, "FILE", "where to write it (default '-')");
+  }
+  template <class Options> void convert(Values &values, Options &options) {
+    options.spec = spec;
+    values.extents("--tokens", tokens, 0, options.tokens);
+    values.extents("--kv-tokens", kvTokens, 0, options.kvTokens);
+    int64_t number = 0;
+    values.count("--q-offset", offset, -kFarthest, kFarthest, number);
+    if (!offset.empty())
+      options.queryOffset = number;
+    values.extents("--q-tile", queryTile, 1, options.queryTile);
+    values.extents("--k-tile", keyTile, 1, options.keyTile);
+  }
+};
+
+Verb addShow(CLI::App &root) {
+  struct Arguments : BoundArguments {
+    using BoundArguments::BoundArguments;
+    std::string head;
+    ShowOptions options;
+  };
+  auto a = std::make_shared<Arguments>(root, "show", "draws the tile map of every head",
+                                       "attnc show chat.attn --tokens=8192 --format=svg -o chat.svg");
+  a->addBindings(a->options);
+  a->text("--head", a->head, "N", "only the tile map of this head");
+  a->text("--color", a->options.color, "auto|always|never", "colours in the terminal");
+  a->flag("--elements", a->options.elements, "the mask itself, with --format=npy, at small sizes");
+  a->format("text|svg|json|npy");
+  return {a->app, [a] {
+            Values values;
+            a->convert(values, a->options);
+            int64_t head = 0;
+            values.count("--head", a->head, 0, kFarthest, head);
+            if (!a->head.empty())
+              a->options.head = head;
+            values.choice("--color", a->options.color, {"auto", "always", "never"}, a->options.color);
+            values.format(a->formatName, a->json, {"text", "svg", "json", "npy"}, a->options.format);
+            return runUnlessMistaken(values, a->options, showVerb);
+          }};
+}
+
+Verb addSimulate(CLI::App &root) {
+  struct Arguments : BoundArguments {
+    using BoundArguments::BoundArguments;
+    SimulateOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "simulate", "counts tiles and bounds the speed-up over dense attention",
+      "attnc simulate video.attn --q-tile=2x8x8 --k-tile=2x8x8 --json");
+  a->addBindings(a->options);
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            a->convert(values, a->options);
+            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
+            return runUnlessMistaken(values, a->options, simulateVerb);
+          }};
+}
+
+std::vector<Verb> addVerbs(CLI::App &root) {
+  return {addCompile(root), addRun(root), addShow(root), addSimulate(root)};
+}
 
 std::vector<std::string> optionNames(const CLI::App &app) {
   std::vector<std::string> names;

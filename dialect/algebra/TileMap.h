@@ -55,6 +55,10 @@ public:
   /// Boxes of the query tile with this row-major number, disjoint, in ascending order.
   void boxes(int64_t queryTile, std::vector<KeyBox> &out) const;
   TileCounts counts() const;
+  /// Whether the query sees the key. The formula must have no data atoms.
+  bool sees(const Coords &q, const Coords &k) const {
+    return formula.sees(q.data(), k.data(), symbolValues.data());
+  }
   /// Visible (query, key) pairs, counted in closed form; of data atoms, those that may be visible.
   /// Saturates at 2^63 - 1.
   int64_t visiblePairs() const;

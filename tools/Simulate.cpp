@@ -1,0 +1,140 @@
+#include "tools/Simulate.h"
+
+#include "simulator/Counts.h"
+#include "tools/BoundSpec.h"
+#include "tools/MaskText.h"
+#include "tools/Report.h"
+
+#include "nlohmann/json.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+namespace attn::tools {
+
+std::string headsText(llvm::ArrayRef<int64_t> heads) {
+  std::string text;
+  for (size_t i = 0; i < heads.size();) {
+    size_t last = i;
+    while (last + 1 < heads.size() && heads[last + 1] == heads[last] + 1)
+      ++last;
+    text += text.empty() ? "" : ", ";
+    text += last > i ? fmt::format("{}..{}", heads[i], heads[last]) : fmt::format("{}", heads[i]);
+    i = last + 1;
+  }
+  return text;
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+/// Field names are documented in docs/simulate-json.md.
+Json countsJson(const Counts &counts) {
+  return {{"tiles_visited", counts.tiles.visited},
+          {"tiles_full", counts.tiles.full},
+          {"tiles_all", counts.tiles.all},
+          {"tiles_worst_query", counts.tiles.worst},
+          {"visible_pairs", counts.visiblePairs},
+          {"all_pairs", counts.allPairs},
+          {"density", counts.density()},
+          {"exact", counts.exact},
+          {"block_sparse", counts.isBlockSparse()},
+          {"bounds",
+           {{"flop", number(counts.flopBound())},
+            {"tile_mean", number(counts.tileMeanBound())},
+            {"tile_worst", number(counts.tileWorstBound())}}}};
+}
+
+std::string json(const std::string &name, const Problem &problem, const std::vector<Counts> &counts) {
+  Json groups = Json::array();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    Json group = {{"heads", std::vector<int64_t>(problem.groups[i].heads.begin(),
+                                                 problem.groups[i].heads.end())},
+                  {"mask", maskText(problem.groups[i].mask)}};
+    group.update(countsJson(counts[i]));
+    groups.push_back(std::move(group));
+  }
+  auto list = [](llvm::ArrayRef<int64_t> values) { return std::vector<int64_t>(values.begin(), values.end()); };
+  Json report = {{"kernel", name},
+                 {"tokens", list(problem.tokens)},
+                 {"kv_tokens", list(problem.kvTokens)},
+                 {"q_offset", problem.queryOffset},
+                 {"batch", problem.batch},
+                 {"heads", problem.heads},
+                 {"kv_heads", problem.kvHeads},
+                 {"q_tile", list(problem.tiles.queryTile)},
+                 {"k_tile", list(problem.tiles.keyTile)},
+                 {"total", countsJson(totalOf(problem, counts))},
+                 {"groups", std::move(groups)}};
+  return report.dump(2) + "\n";
+}
+
+std::string extentsText(llvm::ArrayRef<int64_t> extents) { return fmt::format("{}", fmt::join(extents, "x")); }
+
+std::string boundText(double bound) {
+  return std::isfinite(bound) ? fmt::format("{:.2f}x", bound) : "nothing to do";
+}
+
+/// 148896 as 148,896.
+std::string grouped(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (int64_t i = int64_t(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(size_t(i), ",");
+  return digits;
+}
+
+std::string countsText(const Counts &counts) {
+  const char *about = counts.exact ? "" : "≈ ";
+  double visited = counts.tiles.all ? double(counts.tiles.visited) / double(counts.tiles.all) : 0;
+  std::string text;
+  text += fmt::format("  tiles    {}{} visited of {} ({:.1f} %), {} of them full{}\n", about,
+                      grouped(counts.tiles.visited), grouped(counts.tiles.all), 100 * visited,
+                      grouped(counts.tiles.full),
+                      counts.isBlockSparse() ? ": perfectly block-sparse" : "");
+  text += fmt::format("  density  {}{:.3f} % of the pairs are visible\n", about, 100 * counts.density());
+  text += fmt::format("  bounds   flop {}, tile_mean {}, tile_worst {}\n",
+                      boundText(counts.flopBound()), boundText(counts.tileMeanBound()),
+                      boundText(counts.tileWorstBound()));
+  return text;
+}
+
+std::string table(const std::string &name, const Problem &problem, const std::vector<Counts> &counts) {
+  std::string text =
+      fmt::format("kernel {}: tokens {}, keys {}, {} heads, query tile {}, key tile {}\n", name,
+                  layoutText(problem.tokens), layoutText(problem.kvTokens), problem.heads,
+                  extentsText(problem.tiles.queryTile), extentsText(problem.tiles.keyTile));
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const MaskGroup &group = problem.groups[i];
+    text += fmt::format("heads {}: {}\n{}", headsText(group.heads), maskText(group.mask),
+                        countsText(counts[i]));
+  }
+  if (counts.size() > 1)
+    text += "all heads together\n" + countsText(totalOf(problem, counts));
+  text += "bounds on the speed-up over dense attention: flop counts pairs, tile_mean tiles over all query\n"
+          "tiles, tile_worst those of the worst query tile\n";
+  return text;
+}
+
+} // namespace
+
+int simulateVerb(const SimulateOptions &options) {
+  Compilation compilation(llvm::errs());
+  mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
+  if (failed(problem))
+    return 1;
+  std::vector<Counts> counts;
+  for (const MaskGroup &group : problem->groups)
+    counts.push_back(countsOf(group.map));
+  std::string name = kernelName(compilation);
+  Status written = writeOutput(options.output, options.format == "json"
+                                                   ? json(name, *problem, counts)
+                                                   : table(name, *problem, counts));
+  return written ? 0 : fail(written.error());
+}
+
+} // namespace attn::tools
