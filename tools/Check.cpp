@@ -215,18 +215,14 @@ static TensorError located(const reference::Error &error, const CheckSizes &size
   return {error.maxError, error.worstRatio, at, error.worstValue, error.worstExpected};
 }
 
-CheckReport Checker::check(const Bindings &bindings, const CheckSizes &sizes, WorkerPool &pool,
-                           const TensorView *expected) const {
-  const TensorView &o = expected ? *expected : bindings.o;
-  reference::Type type = typeOf(bindings.q.dtype);
-  bool rounded = type != reference::Type::F32;
+Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &sizes,
+                                 ArrayRef<int64_t> rows, WorkerPool &pool) const {
+  bool rounded = bindings.q.dtype != DType::F32;
   int64_t qkDim = bindings.q.shape[3], vDim = bindings.v.shape[3];
-  std::vector<int64_t> rows = chooseRows(masks, sizes, qkDim + vDim);
   reference::Context context = contextOf(masks, bindings, sizes);
-  std::vector<reference::Result> exact(size_t(sizes.batch * sizes.heads)), yardstick(exact.size());
-
-  pool.run(exact.size(), [&](uint64_t head, unsigned) {
-    int64_t b = int64_t(head) / sizes.heads, h = int64_t(head) % sizes.heads;
+  std::vector<Answers> heads(size_t(sizes.batch * sizes.heads));
+  pool.run(heads.size(), [&](uint64_t number, unsigned) {
+    int64_t b = int64_t(number) / sizes.heads, h = int64_t(number) % sizes.heads;
     int64_t kvHead = h / (sizes.heads / sizes.kvHeads);
     reference::Problem problem{1, 1, 1, int64_t(rows.size()), sizes.numKeys, qkDim, vDim, scale};
     std::vector<double> q, k = headOf(bindings.k, b, kvHead), v = headOf(bindings.v, b, kvHead);
@@ -240,27 +236,49 @@ CheckReport Checker::check(const Bindings &bindings, const CheckSizes &sizes, Wo
       scored = [&](double s, int64_t, int64_t, int64_t i, int64_t key) {
         return score(s, b, h, rows[size_t(i)] + sizes.queryOffset, key);
       };
-    exact[head] = reference::attention(problem, q, k, v, sees, scored);
+    heads[number].exact = reference::attention(problem, q, k, v, sees, scored);
     if (rounded)
-      yardstick[head] = reference::denseRounded(type, problem, q, k, v, sees, scored);
+      heads[number].yardstick = reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v,
+                                                        sees, scored);
   });
-
-  reference::Result allExact, allYardstick;
-  std::vector<float> values, lse;
-  for (size_t head = 0; head < exact.size(); ++head) {
-    int64_t b = int64_t(head) / sizes.heads, h = int64_t(head) % sizes.heads;
-    append(allExact, exact[head]);
-    append(allYardstick, yardstick[head]);
-    appendRows(o, b, h, rows, values);
-    for (int64_t row : rows)
-      if (!expected && bindings.lse)
-        lse.push_back(float(bindings.lse->at({b, h, row})));
+  Answers all;
+  for (const Answers &head : heads) {
+    append(all.exact, head.exact);
+    append(all.yardstick, head.yardstick);
   }
+  return all;
+}
+
+/// Rows of all heads of a [B,H,N,D] tensor.
+template <class T>
+static std::vector<T> rowsOf(const TensorView &view, ArrayRef<int64_t> rows) {
+  std::vector<T> values;
+  for (int64_t b = 0; b < view.shape[0]; ++b)
+    for (int64_t h = 0; h < view.shape[1]; ++h)
+      appendRows(view, b, h, rows, values);
+  return values;
+}
+
+CheckReport Checker::check(const Bindings &bindings, const CheckSizes &sizes, WorkerPool &pool,
+                           const TensorView *expected) const {
+  int64_t vDim = bindings.v.shape[3];
+  std::vector<int64_t> rows = chooseRows(masks, sizes, bindings.q.shape[3] + vDim);
+  Answers answers = answer(bindings, sizes, rows, pool);
+  if (expected)
+    answers.exact.o = rowsOf<double>(*expected, rows);
+  std::vector<float> o = rowsOf<float>(bindings.o, rows), lse;
+  for (int64_t b = 0; !expected && bindings.lse && b < sizes.batch; ++b)
+    for (int64_t h = 0; h < sizes.heads; ++h)
+      for (int64_t row : rows)
+        lse.push_back(float(bindings.lse->at({b, h, row})));
+  reference::Type type = typeOf(bindings.q.dtype);
   reference::Report report =
-      rounded ? reference::compareRounded(type, values, lse, allExact, allYardstick)
-              : reference::compareF32(values, lse, allExact);
+      type == reference::Type::F32
+          ? reference::compareF32(o, lse, answers.exact)
+          : reference::compareRounded(type, o, lse, answers.exact, answers.yardstick);
+  int64_t heads = sizes.batch * sizes.heads;
   return {report.ok, located(report.o, sizes, rows, vDim), located(report.lse, sizes, rows, 1),
-          int64_t(exact.size() * rows.size()), sizes.batch * sizes.heads * sizes.numQueries};
+          heads * int64_t(rows.size()), heads * sizes.numQueries, report.message};
 }
 
 } // namespace attn::tools

@@ -33,6 +33,7 @@ struct CheckReport {
   bool ok = true;
   TensorError o, lse;
   int64_t rows = 0, allRows = 0; ///< query rows compared, and all there are
+  std::string message;           ///< why it failed, in the reference's words
 };
 
 /// Sizes of a launch in the order that the reference wants.
@@ -48,13 +49,19 @@ public:
   /// reference has no words for something in it.
   static Expected<Checker> of(AttentionOp op);
 
-  /// Compares `bindings.o` and `bindings.lse` with the reference; with `expected`, that tensor instead
-  /// of `o` and no lse. Where all rows would take too long, evenly spaced ones are compared, the first
-  /// and the last among them.
+  /// Compares `bindings.o` and `bindings.lse` with the reference; with `expected`, `bindings.o` with that
+  /// tensor, in place of the reference's. Where all rows would take too long, evenly spaced ones are
+  /// compared, the first and the last among them.
   CheckReport check(const Bindings &bindings, const CheckSizes &sizes, WorkerPool &pool,
                     const TensorView *expected = nullptr) const;
 
 private:
+  /// The reference's o and lse, and those of the yardstick for 16-bit types.
+  struct Answers {
+    reference::Result exact, yardstick;
+  };
+  Answers answer(const Bindings &bindings, const CheckSizes &sizes, llvm::ArrayRef<int64_t> rows,
+                 WorkerPool &pool) const;
   bool sees(const MaskNode &node, const reference::Context &context, const Bindings &bindings,
             int64_t b, int64_t h, int64_t q, int64_t k) const;
 

@@ -45,7 +45,7 @@ public:
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   void flag(const char *names, bool &value, const char *description) {
-    app->add_flag(names, value, description);
+    app->add_flag(names, value, description)->disable_flag_override();
   }
   void tiles() {
     text("--q-tile", queryTile, "2x8x8", "extents of a query tile (default: chosen)");
@@ -80,7 +80,7 @@ Verb addCompile(CLI::App &root) {
       "attnc compile chat.attn --target=sm_80 --emit=ptx -o chat.ptx");
   a->text("--target", a->options.target, "cpu|sm_80", "what to compile for (default cpu)");
   a->text("--emit", a->options.emit, "PHASE",
-          "attn, tile, then cpu: llvm; sm_80: nvvm, llvm, ptx, cubin (default: llvm or ptx)");
+          "attn, tile, llvm (default on cpu), nvvm, ptx (default on sm_80), cubin");
   a->text("-o,--output", a->options.output, "FILE", "where to write it (default '-')");
   a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
   a->tiles();
@@ -112,7 +112,7 @@ Verb addRun(CLI::App &root) {
   a->text("--random", a->random, "[=SEED]", "standard-normal tensors instead");
   a->text("-o,--output", a->options.output, "FILE", "write o and lse to this safetensors file");
   a->flag("--check", a->options.check, "compare o and lse with an f64 reference");
-  a->flag("--expect", a->options.expect, "compare tensor 'o' of the inputs with it, too");
+  a->flag("--expect", a->options.expect, "compare o with tensor 'o' of the inputs, too");
   a->text("--tokens", a->tokens, "4096|30x48x80", "the token layout, where the spec says '?'");
   a->text("--kv-tokens", a->kvTokens, "4096", "the layout of the keys");
   a->text("--q-offset", a->offset, "N", "position of the first query (default: Nk - Nq)");
@@ -248,8 +248,11 @@ Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
   if (dynamic_cast<const CLI::RequiredError *>(&error))
     return unexpectedArgument(app);
   std::string message = error.what();
+  std::string option = message.substr(0, message.find_first_of(": "));
   if (dynamic_cast<const CLI::ArgumentMismatch *>(&error))
-    message = fmt::format("option '{}' needs a value", message.substr(0, message.find(':')));
+    message = message.find("flag override") == std::string::npos
+                  ? fmt::format("option '{}' needs a value", option)
+                  : fmt::format("option '{}' takes no value", option);
   return Error{message, {fmt::format("'{}' lists the options", help)}};
 }
 

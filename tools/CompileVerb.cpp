@@ -10,6 +10,8 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
+#include "nlohmann/json.hpp"
+
 using namespace mlir;
 
 namespace attn::tools {
@@ -109,6 +111,17 @@ std::vector<std::string> phasesOf(const Target &target) {
   return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin"};
 }
 
+std::string asJson(const Job &job, const std::string &text) {
+  nlohmann::ordered_json json;
+  json["spec"] = job.options.spec;
+  json["target"] = job.target.name.str();
+  json["phase"] = job.phase;
+  for (const PhaseTime &time : job.compilation.times())
+    json["seconds"][time.phase] = time.seconds;
+  json["text"] = text;
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 } // namespace
 
 int compileVerb(const CompileOptions &options) {
@@ -121,12 +134,16 @@ int compileVerb(const CompileOptions &options) {
     phase = target->kind == TargetKind::Cpu ? "llvm" : "ptx";
   if (!llvm::is_contained(phases, phase))
     return fail(unknownName(fmt::format("phase of target '{}':", options.target), phase, phases));
+  if (phase == "cubin" && options.format == "json")
+    return fail(makeError("a cubin is no text, which '--format=json' wants")
+                    .withNote("leave out '--format=json', or ask for '--emit=ptx'"));
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Job job{options, *target, phase, isa.value_or(hostIsaLevel())};
   FailureOr<std::string> text = emit(job);
   if (failed(text))
     return 1;
-  if (Status written = writeOutput(options.output, *text); !written)
+  std::string content = options.format == "json" ? asJson(job, *text) : std::move(*text);
+  if (Status written = writeOutput(options.output, content); !written)
     return fail(written.error());
   if (options.timing)
     for (const PhaseTime &time : job.compilation.times())

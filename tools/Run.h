@@ -21,7 +21,7 @@ struct RunOptions {
   int64_t threads = 0;                     ///< 0: one per core
   int64_t repeat = 1;                      ///< runs; the fastest is reported
   bool check = false;                      ///< compare with the f64 reference
-  bool expect = false;                     ///< compare with tensor `o` of the inputs, too
+  bool expect = false;                     ///< compare `o` with tensor `o` of the inputs, too
   bool timing = false;
   std::string format = "text"; ///< text or json
 };

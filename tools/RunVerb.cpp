@@ -54,6 +54,9 @@ void printCheck(const char *what, const CheckReport &check, bool withLse) {
   printError("o", check.o);
   if (withLse)
     printError("lse", check.lse);
+  // An RMS error is nobody's worst element.
+  if (!check.ok && check.o.ratio <= 1 && check.lse.ratio <= 1)
+    fmt::print("  {}\n", check.message);
 }
 
 void printText(const Outcome &out) {

@@ -210,6 +210,9 @@ struct Mistake {
   std::string message;
 };
 
+/// ctest names the cases by what is printed here.
+void PrintTo(const Mistake &mistake, std::ostream *os) { *os << mistake.name; }
+
 class Mistakes : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(Mistakes, areOneDiagnostic) {

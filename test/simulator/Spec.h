@@ -18,6 +18,7 @@ struct Spec {
           for (mlir::Diagnostic &note : diagnostic.getNotes())
             diagnostics += "note: " + note.str() + "\n";
         }) {
+    context.printOpOnDiagnostic(false); // as the programs do
     llvm::SourceMgr sources;
     sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, "test.attn"), {});
     module = parseSpec(sources, &context);

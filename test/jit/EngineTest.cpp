@@ -1,0 +1,263 @@
+// The C++ API: spec in, callable kernel out.
+#include "jit/Engine.h"
+
+#include "test/reference/Attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+namespace attn {
+namespace {
+
+/// Tensors of a kernel whose one `?` is bound to `tokens`.
+struct Tensors {
+  Tensor q, k, v, o, lse;
+
+  Tensors(const KernelInfo &info, int64_t tokens, uint64_t seed = 1) {
+    auto random = [&](int64_t heads, int64_t width) {
+      return *Tensor::randomNormal({info.batch, heads, tokens, width}, info.dtype, seed++);
+    };
+    q = random(info.heads, info.headDimQk);
+    k = random(info.kvHeads, info.headDimQk);
+    v = random(info.kvHeads, info.headDimV);
+    o = *Tensor::zeros({info.batch, info.heads, tokens, info.headDimV}, info.dtype);
+    lse = *Tensor::zeros({info.batch, info.heads, tokens}, DType::F32);
+  }
+  Bindings bindings() const {
+    Bindings b;
+    b.q = q;
+    b.k = k;
+    b.v = v;
+    b.o = o;
+    b.lse = lse;
+    return b;
+  }
+};
+
+template <class T> std::vector<T> valuesOf(const TensorView &view) {
+  std::vector<T> values;
+  for (int64_t i = 0; i < view.numElements(); ++i)
+    values.push_back(T(loadElement(view.dtype, static_cast<char *>(view.data) +
+                                                   i * dtypeSize(view.dtype))));
+  return values;
+}
+
+/// Compares with the f64 reference within the project's tolerances; empty when all is well.
+std::string mismatch(const KernelInfo &info, const Tensors &t, reference::Mask mask) {
+  int64_t n = t.q.shape()[2];
+  reference::Problem problem{info.batch, info.heads,     info.kvHeads,  n,
+                             n,          info.headDimQk, info.headDimV, 0};
+  auto q = valuesOf<double>(t.q), k = valuesOf<double>(t.k), v = valuesOf<double>(t.v);
+  auto sees = reference::seesOf(std::move(mask), reference::selfContext({n}));
+  auto exact = reference::attention(problem, q, k, v, sees);
+  auto o = valuesOf<float>(t.o), lse = valuesOf<float>(t.lse);
+  if (info.dtype == DType::F32)
+    return reference::compareF32(o, lse, exact).message;
+  auto type = info.dtype == DType::F16 ? reference::Type::F16 : reference::Type::BF16;
+  auto yardstick = reference::denseRounded(type, problem, q, k, v, sees);
+  return reference::compareRounded(type, o, lse, exact, yardstick).message;
+}
+
+constexpr const char *kCausal =
+    "kernel small { batch 2 heads 4 kv_heads 2 head_dim 32 dtype f32 tokens [?] mask causal }";
+
+TEST(Engine, CompilesOnceForManyLengths) {
+  Engine engine({{}, 2});
+  auto kernel = engine.compile(kCausal);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  EXPECT_EQ(kernel->info().name, "small");
+  EXPECT_EQ(kernel->info().tokens, (std::vector<int64_t>{-1}));
+  EXPECT_EQ(kernel->warnings(), "");
+  for (int64_t tokens : {0, 1, 2, 63, 128, 129, 300}) {
+    Tensors t(kernel->info(), tokens);
+    auto report = kernel->run(t.bindings());
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(mismatch(kernel->info(), t, reference::causal()), "") << tokens << " tokens";
+  }
+}
+
+TEST(Engine, EveryTypeOnEveryLevel) {
+  for (IsaLevel isa : {IsaLevel::Baseline, IsaLevel::Avx2, IsaLevel::Avx512})
+    for (const char *dtype : {"f32", "f16", "bf16"}) {
+      if (isa > hostIsaLevel())
+        continue;
+      Engine engine({isa, 1});
+      auto kernel = engine.compile(std::string("kernel t { heads 2 head_dim 40 v_dim 24 dtype ") +
+                                   dtype + " tokens [70] mask window(9) }");
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      Tensors t(kernel->info(), 70);
+      auto report = kernel->run(t.bindings());
+      ASSERT_TRUE(report) << report.error().message;
+      EXPECT_EQ(mismatch(kernel->info(), t, reference::window(9)), "")
+          << dtype << " on " << isaLevelName(isa);
+    }
+}
+
+TEST(Engine, RefusesALevelThatThisProcessorLacks) {
+  if (hostIsaLevel() == IsaLevel::Avx512)
+    GTEST_SKIP() << "this processor has every level";
+  auto kernel = Engine({IsaLevel::Avx512, 1}).compile(kCausal);
+  ASSERT_FALSE(kernel);
+  EXPECT_NE(kernel.error().message.find("this processor cannot run code for 'avx512'"),
+            std::string::npos);
+}
+
+TEST(Engine, TokensBeforeHeads) {
+  auto kernel = Engine({{}, 1}).compile(kCausal);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  constexpr int64_t kTokens = 150;
+  Tensors t(kernel->info(), kTokens);
+  // The same numbers as [B,N,H,D]; the views say [B,H,N,D].
+  auto turned = [](const Tensor &tensor) {
+    return *Tensor::copyOf(tensor.view().permuted({0, 2, 1, 3}), tensor.dtype());
+  };
+  Tensor q = turned(t.q), k = turned(t.k), v = turned(t.v), o = turned(t.o);
+  Bindings bindings = t.bindings();
+  bindings.q = q.view().permuted({0, 2, 1, 3});
+  bindings.k = k.view().permuted({0, 2, 1, 3});
+  bindings.v = v.view().permuted({0, 2, 1, 3});
+  bindings.o = o.view().permuted({0, 2, 1, 3});
+  auto report = kernel->run(bindings);
+  ASSERT_TRUE(report) << report.error().message;
+  t.o = *Tensor::copyOf(bindings.o, DType::F32);
+  EXPECT_EQ(mismatch(kernel->info(), t, reference::causal()), "");
+}
+
+TEST(Engine, LseIsOptional) {
+  auto kernel = Engine({{}, 1}).compile(kCausal);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  Tensors with(kernel->info(), 90), without(kernel->info(), 90);
+  Bindings bindings = without.bindings();
+  bindings.lse.reset();
+  ASSERT_TRUE(kernel->run(with.bindings()));
+  ASSERT_TRUE(kernel->run(bindings));
+  EXPECT_EQ(valuesOf<float>(with.o), valuesOf<float>(without.o));
+}
+
+TEST(Engine, RowsWithoutAKey) {
+  auto kernel = Engine({{}, 1}).compile(
+      "kernel none { heads 1 head_dim 16 dtype f32 tokens [20] mask !causal }");
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  Tensors t(kernel->info(), 20);
+  ASSERT_TRUE(kernel->run(t.bindings()));
+  EXPECT_EQ(t.lse.at({0, 0, 19}), -INFINITY);
+  EXPECT_EQ(t.o.at({0, 0, 19, 3}), 0);
+  EXPECT_EQ(mismatch(kernel->info(), t, !reference::causal()), "");
+}
+
+TEST(Engine, PicksAKernelAndTiles) {
+  std::string spec = std::string(kCausal) +
+                     "\nkernel other { heads 1 head_dim 16 dtype f32 tokens [64] mask all }";
+  Engine engine({{}, 1});
+  CompileRequest request;
+  request.kernel = "other";
+  request.queryTile = {16};
+  request.keyTile = {32};
+  auto kernel = engine.compile(spec, request);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  EXPECT_EQ(kernel->info().name, "other");
+  EXPECT_EQ(kernel->info().queryTile[0], 16);
+  Tensors t(kernel->info(), 64);
+  auto report = kernel->run(t.bindings());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->allTiles, 4 * 2);
+  EXPECT_EQ(report->fullTiles, 4 * 2);
+  EXPECT_EQ(mismatch(kernel->info(), t, reference::all()), "");
+}
+
+TEST(Engine, NamesOfLibraryFunctionsAreNamesOfKernels) {
+  for (const char *name : {"memset", "logf", "main"}) {
+    auto kernel = Engine({IsaLevel::Baseline, 1})
+                      .compile(std::string("kernel ") + name +
+                               " { heads 1 head_dim 16 dtype f32 tokens [33] mask causal }");
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    EXPECT_EQ(kernel->info().name, name);
+    Tensors t(kernel->info(), 33);
+    ASSERT_TRUE(kernel->run(t.bindings()));
+    EXPECT_EQ(mismatch(kernel->info(), t, reference::causal()), "");
+  }
+}
+
+TEST(Engine, ErrorsAreWhatTheCommandLinePrints) {
+  CompileRequest request;
+  request.name = "chat.attn";
+  auto kernel = Engine({{}, 1}).compile("kernel k {\n  heads 2 head_dim 32 dtype f32 tokens [64]\n"
+                                        "  mask causal & windw(8)\n}\n",
+                                        request);
+  ASSERT_FALSE(kernel);
+  const std::string &message = kernel.error().message;
+  EXPECT_EQ(message.find("chat.attn:3:17: error: "), 0u) << message;
+  EXPECT_NE(message.find("  mask causal & windw(8)\n                ^"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("did you mean 'window'?"), std::string::npos) << message;
+}
+
+TEST(Engine, OneOfSeveralKernelsMustBeNamed) {
+  Engine engine({{}, 1});
+  std::string spec = std::string(kCausal) +
+                     "\nkernel other { heads 1 head_dim 16 dtype f32 tokens [64] mask all }";
+  auto kernel = engine.compile(spec);
+  ASSERT_FALSE(kernel);
+  EXPECT_NE(kernel.error().message.find("there are 2 kernels in this file, and one is wanted"),
+            std::string::npos);
+  CompileRequest request;
+  request.kernel = "smal";
+  kernel = engine.compile(spec, request);
+  ASSERT_FALSE(kernel);
+  EXPECT_NE(kernel.error().message.find("no kernel is named 'smal'"), std::string::npos);
+  EXPECT_NE(kernel.error().message.find("did you mean 'small'?"), std::string::npos);
+}
+
+TEST(Engine, MissingFile) {
+  auto kernel = Engine({{}, 1}).compileFile("no/such/file.attn");
+  ASSERT_FALSE(kernel);
+  EXPECT_NE(kernel.error().message.find("cannot read 'no/such/file.attn'"), std::string::npos);
+}
+
+TEST(Engine, WrongTensorsAreRefused) {
+  auto kernel = Engine({{}, 1}).compile(kCausal);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  Tensors t(kernel->info(), 50);
+  Bindings bindings = t.bindings();
+  bindings.k.shape[1] = 4;
+  auto report = kernel->run(bindings);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().message,
+            "'k' has shape [2, 4, 50, 32], but [2, 2, 50, 32] is wanted");
+}
+
+TEST(Engine, KernelsOutliveTheEngineAndRunFromManyThreads) {
+  std::optional<Kernel> kernel;
+  {
+    Engine engine({{}, 2});
+    kernel = *engine.compile(kCausal);
+  }
+  std::vector<Tensors> tensors;
+  for (int64_t i = 0; i < 4; ++i)
+    tensors.emplace_back(kernel->info(), 100 + i, uint64_t(i));
+  std::vector<std::jthread> threads;
+  for (Tensors &t : tensors)
+    threads.emplace_back([&, copy = *kernel] { EXPECT_TRUE(copy.run(t.bindings())); });
+  threads.clear();
+  for (const Tensors &t : tensors)
+    EXPECT_EQ(mismatch(kernel->info(), t, reference::causal()), "");
+}
+
+TEST(Engine, CompilesInManyThreads) {
+  Engine engine({{}, 1});
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      auto kernel = engine.compile("kernel k { heads 1 head_dim 16 dtype f32 tokens [40] mask window(" +
+                                   std::to_string(i + 1) + ") }");
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      Tensors t(kernel->info(), 40);
+      ASSERT_TRUE(kernel->run(t.bindings()));
+      EXPECT_EQ(mismatch(kernel->info(), t, reference::window(i + 1)), "");
+    });
+}
+
+} // namespace
+} // namespace attn
