@@ -1,6 +1,7 @@
 # One configuration for all textual tests. The site file, written by CMake, says where things are.
 import os
 import shutil
+import sys
 
 import lit.formats
 
@@ -17,12 +18,14 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%examples", os.path.join(config.attnc_src_root, "examples")))
 
-ptxas = shutil.which("ptxas") or next(
-    (p for p in ["/usr/local/cuda/bin/ptxas"] if os.access(p, os.X_OK)), None
-)
+config.substitutions.append(("%python", sys.executable))
+
+venv = os.path.join(config.attnc_src_root, ".venv", "bin")
+ptxas = shutil.which("ptxas", path=os.pathsep.join([os.environ["PATH"], "/usr/local/cuda/bin", venv]))
 if ptxas:
     config.available_features.add("ptxas")
-    # Assembles a file for a chip; a spill or any message of the C75xx family is a failure.
+    config.environment["PTXAS"] = ptxas
+    # Fails on spills and on any message of the C75xx family.
     config.substitutions.append(
-        ("%ptxas-verify", f"{ptxas} -warn-spills -Werror -o /dev/null")
+        ("%ptxas-verify", f"{sys.executable} {config.test_source_root}/Inputs/ptxas_verify.py {ptxas}")
     )
