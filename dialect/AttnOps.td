@@ -25,7 +25,7 @@ def Attn_AttentionOp : Op<Attn_Dialect, "attention", [Pure,
   }];
   let arguments = (ins Attn_Heads4D:$query, Attn_Heads4D:$key, Attn_Heads4D:$value,
                        Variadic<AnyRankedTensor>:$inputs,
-                       StrArrayAttr:$input_names,
+                       DefaultValuedAttr<StrArrayAttr, "{}">:$input_names,
                        Attn_LayoutAttr:$tokens, Attn_LayoutAttr:$kv_tokens,
                        AnyAttr:$mask,
                        DefaultValuedAttr<ArrayAttr, "{}">:$head_masks,

@@ -40,7 +40,8 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
     tile map of a head is that of its mask (dialect/MaskFormulas.h).
   }];
   let arguments = (ins Tile_Whole:$query, Tile_Whole:$key, Tile_Whole:$value,
-                       Variadic<AnyRankedTensor>:$inputs, StrArrayAttr:$input_names,
+                       Variadic<AnyRankedTensor>:$inputs,
+                       DefaultValuedAttr<StrArrayAttr, "{}">:$input_names,
                        Attn_LayoutAttr:$tokens, Attn_LayoutAttr:$kv_tokens,
                        DenseI64ArrayAttr:$query_tile, DenseI64ArrayAttr:$key_tile,
                        ArrayAttr:$masks, DenseI32ArrayAttr:$mask_of_head,

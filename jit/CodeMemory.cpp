@@ -29,10 +29,9 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module,
       std::move(bytes), "kernel.o", /*RequiresNullTerminator=*/false));
 }
 
-// Processors without the instructions convert 16-bit floats by calls that not every libgcc has. Such a
-// value travels in the low half of the register that a float travels in, so floats stand in for it here.
+// Processors without the instructions convert f16 by calls that not every libgcc has. Such a value
+// travels in the low half of the register that a float travels in, so floats stand in for it here.
 static float truncateToF16(float x) { return std::bit_cast<float>(uint32_t(f32ToF16(x))); }
-static float truncateToBF16(float x) { return std::bit_cast<float>(uint32_t(f32ToBF16(x))); }
 static float extendF16(float x) { return f16ToF32(uint16_t(std::bit_cast<uint32_t>(x))); }
 
 static llvm::Error defineConversions(llvm::orc::LLJIT &jit) {
@@ -42,7 +41,6 @@ static llvm::Error defineConversions(llvm::orc::LLJIT &jit) {
                                           llvm::JITSymbolFlags::Callable};
   };
   define("__truncsfhf2", truncateToF16);
-  define("__truncsfbf2", truncateToBF16);
   define("__extendhfsf2", extendF16);
   return jit.getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols)));
 }

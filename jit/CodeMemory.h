@@ -22,7 +22,7 @@ namespace attn {
 Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module,
                                                          llvm::TargetMachine &machine);
 
-/// An object linked against this process and the conversions of 16-bit floats. Move-only.
+/// An object linked against this process and the conversions of f16. Move-only.
 class CodeMemory {
 public:
   static Expected<CodeMemory> link(std::unique_ptr<llvm::MemoryBuffer> object);

@@ -1,10 +1,11 @@
 //===- Counts.h - how much work a mask leaves --------------------*- C++ -*-===//
 //
-// Exact tile counts and the bounds on the speed-up over dense attention that follow from them. There are
-// three, named so that nobody mixes them up:
+// Exact tile counts and the bounds on the speed-up over dense attention that follow from them.
+// There are three, named so that nobody mixes them up:
 //   flop        all pairs / visible pairs: no kernel does less
-//   tile_mean   all tiles / visited tiles: a kernel that skips empty tiles and keeps every core busy
-//   tile_worst  key tiles / tiles of the query tile that visits most: the rule of the published
+//   tile_mean   all tiles / visited tiles: a kernel that skips empty tiles and keeps every core
+//   busy tile_worst  key tiles / tiles of the query tile that visits most: the rule of the
+//   published
 //               neighbourhood-attention simulator (arXiv 2504.16922, B.1)
 //
 //===----------------------------------------------------------------------===//

@@ -48,8 +48,8 @@ static std::string bindingExample(const Side &side, ArrayRef<int64_t> spec) {
   return text;
 }
 
-static FailureOr<SmallVector<int64_t>> bindLengths(AttentionOp op, const Side &side,
-                                                   ArrayRef<int64_t> spec, ArrayRef<int64_t> given) {
+static FailureOr<SmallVector<int64_t>>
+bindLengths(AttentionOp op, const Side &side, ArrayRef<int64_t> spec, ArrayRef<int64_t> given) {
   if (given.empty()) {
     if (llvm::none_of(spec, ShapedType::isDynamic))
       return SmallVector<int64_t>(spec);
@@ -147,9 +147,10 @@ static FailureOr<TileGeometry> geometryOf(AttentionOp op, const TileChoice &tile
   int64_t queryTiles = geometry.numQueryTiles();
   if (queryTiles <= kMaxQueryTiles)
     return geometry;
-  InFlightDiagnostic diag = op.emitError() << "tokens " << layoutText(tiles.layout) << " in tiles of "
-                                           << layoutText(tiles.queryTile) << " are " << queryTiles
-                                           << " query tiles, but at most 2^26 are mapped";
+  InFlightDiagnostic diag = op.emitError()
+                            << "tokens " << layoutText(tiles.layout) << " in tiles of "
+                            << layoutText(tiles.queryTile) << " are " << queryTiles
+                            << " query tiles, but at most 2^26 are mapped";
   diag.attachNote() << "larger query tiles are fewer: '--q-tile='";
   return diag;
 }
@@ -176,8 +177,8 @@ SmallVector<std::pair<Attribute, SmallVector<int64_t>>> groupHeads(AttentionOp o
 static std::vector<bool> dependsOnInput(const Formula &formula, const ExprDag &dag) {
   std::vector<bool> depends;
   for (const ExprNode &node : dag.nodes()) {
-    bool here = node.op == ExprOp::Symbol &&
-                formula.symbols[node.value].kind == SymbolKind::BatchInput;
+    bool here =
+        node.op == ExprOp::Symbol && formula.symbols[node.value].kind == SymbolKind::BatchInput;
     for (int32_t operand : {node.a, node.b, node.c})
       here = here || (operand >= 0 && depends[operand]);
     depends.push_back(here);
@@ -200,12 +201,22 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
   std::vector<int64_t> values;
   for (const Symbol &symbol : formula.symbols) {
     switch (symbol.kind) {
-    case SymbolKind::NumQueries: values.push_back(product(problem.tokens)); break;
-    case SymbolKind::NumKeys: values.push_back(product(problem.kvTokens)); break;
-    case SymbolKind::QueryOffset: values.push_back(problem.queryOffset); break;
-    case SymbolKind::Dim: values.push_back(geometry.keys[symbol.index]); break;
+    case SymbolKind::NumQueries:
+      values.push_back(product(problem.tokens));
+      break;
+    case SymbolKind::NumKeys:
+      values.push_back(product(problem.kvTokens));
+      break;
+    case SymbolKind::QueryOffset:
+      values.push_back(problem.queryOffset);
+      break;
+    case SymbolKind::Dim:
+      values.push_back(geometry.keys[symbol.index]);
+      break;
     case SymbolKind::HeadParam:
-    case SymbolKind::BatchInput: values.push_back(0); break; // read by no box atom
+    case SymbolKind::BatchInput:
+      values.push_back(0);
+      break; // read by no box atom
     }
   }
   return values;
@@ -213,8 +224,7 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
 
 static FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
                                      const TileGeometry &geometry, const Problem &problem) {
-  std::optional<Formula> formula =
-      formulaOf(mask, problem.tiles.kvLayout, op.getInputNameList());
+  std::optional<Formula> formula = formulaOf(mask, problem.tiles.kvLayout, op.getInputNameList());
   if (!formula)
     return op.emitError() << "mask has more than " << kMaxAtoms
                           << " atoms; split it over several kernels or simplify it";

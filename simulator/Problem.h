@@ -22,7 +22,8 @@ struct MaskGroup {
   mlir::Attribute mask; ///< simplified
   llvm::SmallVector<int64_t> heads;
   TileMap map;
-  /// The mask reads run-time inputs, whose values are not known here: the map says what they may show.
+  /// The mask reads run-time inputs, whose values are not known here: the map says what they may
+  /// show.
   bool readsInputs = false;
 };
 
@@ -40,12 +41,14 @@ struct Problem {
 /// Most query tiles that a map is made for: more would take minutes.
 constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
 
-/// Binds, tiles and maps. After a diagnostic at the attention, failure: an unbound `?`, lengths that
-/// contradict the spec, tiles that do not fit the layout, more than kMaxQueryTiles query tiles.
+/// Binds, tiles and maps. After a diagnostic at the attention, failure: an unbound `?`, lengths
+/// that contradict the spec, tiles that do not fit the layout, more than kMaxQueryTiles query
+/// tiles.
 mlir::FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request);
 
 /// The simplified mask of every head, each once, with the heads that have it.
-llvm::SmallVector<std::pair<mlir::Attribute, llvm::SmallVector<int64_t>>> groupHeads(AttentionOp op);
+llvm::SmallVector<std::pair<mlir::Attribute, llvm::SmallVector<int64_t>>>
+groupHeads(AttentionOp op);
 
 /// The formula with every atom that depends on a run-time input turned into a data atom, so that it
 /// needs no input values.

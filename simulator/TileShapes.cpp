@@ -90,9 +90,8 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> que
                           << " dimensions for a neighborhood on a layout of " << tokens.size()
                           << "; give a tile of " << tokens.size() << " dimensions";
   if (!flatten && tokens.size() != keys.size())
-    return op.emitError() << "queries have a layout of " << tokens.size()
-                          << " dimensions, keys of " << keys.size()
-                          << "; tiles of several dimensions need one rank";
+    return op.emitError() << "queries have a layout of " << tokens.size() << " dimensions, keys of "
+                          << keys.size() << "; tiles of several dimensions need one rank";
   TileChoice choice = chooseTiles(tokens, keys, flatten);
   if (!queryTile.empty())
     choice.queryTile.assign(queryTile.begin(), queryTile.end());

@@ -6,11 +6,12 @@
 
 namespace attn::tools {
 
-/// Loads the spec of `options` (ShowOptions, SimulateOptions), selects its kernel and binds lengths and
-/// tiles. Failure comes after a diagnostic.
+/// Loads the spec of `options` (ShowOptions, SimulateOptions), selects its kernel and binds lengths
+/// and tiles. Failure comes after a diagnostic.
 template <class Options>
 mlir::FailureOr<Problem> bindSpec(Compilation &compilation, const Options &options) {
-  if (failed(compilation.loadFile(options.spec)) || failed(compilation.selectKernel(options.kernel)))
+  if (failed(compilation.loadFile(options.spec)) ||
+      failed(compilation.selectKernel(options.kernel)))
     return mlir::failure();
   ProblemRequest request;
   request.tokens = options.tokens;

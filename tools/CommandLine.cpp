@@ -252,7 +252,7 @@ Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
   if (dynamic_cast<const CLI::ArgumentMismatch *>(&error))
     message = message.find("flag override") == std::string::npos
                   ? fmt::format("option '{}' needs a value", option)
-                  : fmt::format("option '{}' takes no value", option);
+                  : fmt::format("option '--{}' takes no value", option);
   return Error{message, {fmt::format("'{}' lists the options", help)}};
 }
 

@@ -29,9 +29,12 @@ static std::string windowText(WindowAttr window) {
 }
 
 static std::string neighborhoodText(NeighborhoodAttr mask) {
-  auto list = [](llvm::ArrayRef<int64_t> values) { return fmt::format("[{}]", fmt::join(values, ", ")); };
+  auto list = [](llvm::ArrayRef<int64_t> values) {
+    return fmt::format("[{}]", fmt::join(values, ", "));
+  };
   std::string text = "neighborhood(window = " + list(mask.getWindow());
-  for (auto [name, values] : {std::pair("stride", mask.getStride()), {"dilation", mask.getDilation()}})
+  for (auto [name, values] :
+       {std::pair("stride", mask.getStride()), {"dilation", mask.getDilation()}})
     if (llvm::any_of(values.asArrayRef(), [](int64_t value) { return value != 1; }))
       text += fmt::format(", {} = {}", name, list(values));
   if (llvm::is_contained(mask.getCausal().asArrayRef(), true))

@@ -64,7 +64,7 @@ void printText(const Outcome &out) {
   fmt::print("kernel   {}: {}, batch {}, heads {}, kv_heads {}, head_dim {}", info.name,
              dtypeName(info.dtype), info.batch, info.heads, info.kvHeads, info.headDimQk);
   if (info.headDimV != info.headDimQk)
-    fmt::print(", v_dim {}", info.headDimV);
+    fmt::print(", value_dim {}", info.headDimV);
   fmt::print("\ntokens   {}", shapeText(out.tensors.tokens));
   if (out.tensors.kvTokens != out.tensors.tokens)
     fmt::print(", kv_tokens {}", shapeText(out.tensors.kvTokens));
@@ -104,7 +104,7 @@ void printJson(const Outcome &out) {
   json["heads"] = info.heads;
   json["kv_heads"] = info.kvHeads;
   json["head_dim"] = info.headDimQk;
-  json["v_dim"] = info.headDimV;
+  json["value_dim"] = info.headDimV;
   json["tokens"] = out.tensors.tokens;
   json["kv_tokens"] = out.tensors.kvTokens;
   json["tiles"] = {{"visited", out.run.visitedTiles},

@@ -1,12 +1,14 @@
 #include "tools/Show.h"
 
 #include "runtime/AtomicFile.h"
+#include "runtime/File.h"
 #include "tools/BoundSpec.h"
 #include "tools/Report.h"
 #include "tools/ShowFormats.h"
 
 #include "llvm/Support/Process.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,13 +17,15 @@ namespace attn::tools {
 namespace {
 
 /// All groups, or the one of the head that was asked for.
-Expected<std::vector<const MaskGroup *>> chosenGroups(const Problem &problem, const ShowOptions &options) {
+Expected<std::vector<const MaskGroup *>> chosenGroups(const Problem &problem,
+                                                      const ShowOptions &options) {
   std::vector<const MaskGroup *> groups;
   for (const MaskGroup &group : problem.groups)
     if (!options.head || llvm::is_contained(group.heads, *options.head))
       groups.push_back(&group);
   if (groups.empty())
-    return makeError("there is no head {}: the kernel has heads 0..{}", *options.head, problem.heads - 1);
+    return makeError("there is no head {}: the kernel has heads 0..{}", *options.head,
+                     problem.heads - 1);
   return groups;
 }
 
@@ -45,15 +49,25 @@ Status draw(const Picture &picture, const ShowOptions &options, const Sink &sink
   return writeText(picture, terminalColumns(options), wantsColor(options), sink);
 }
 
+Status drawToStandardOutput(const Picture &picture, const ShowOptions &options) {
+  auto failure = [] {
+    return makeError("cannot write to the standard output: {}", systemMessage(errno));
+  };
+  Status drawn = draw(picture, options, [&](std::string_view piece) -> Status {
+    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size())
+      return failure();
+    return {};
+  });
+  if (drawn && std::fflush(stdout) != 0)
+    return failure();
+  return drawn;
+}
+
 Status drawTo(const Picture &picture, const ShowOptions &options) {
   if (options.format == "npy")
-    return writeElements(picture, options.output);
+    return writeElements(picture, options.head, options.output);
   if (options.output == "-")
-    return draw(picture, options, [](std::string_view piece) -> Status {
-      if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size())
-        return makeError("cannot write to the standard output");
-      return {};
-    });
+    return drawToStandardOutput(picture, options);
   Expected<AtomicFile> file = AtomicFile::create(options.output);
   if (!file)
     return file.error();
@@ -64,7 +78,8 @@ Status drawTo(const Picture &picture, const ShowOptions &options) {
 /// `--elements` and the npy format go together.
 std::optional<Error> conflict(const ShowOptions &options) {
   if (options.elements != (options.format == "npy"))
-    return makeError("'--elements' and '--format=npy' belong together: tiles are text, svg or json");
+    return makeError(
+        "'--elements' and '--format=npy' belong together: tiles are text, svg or json");
   if (options.elements && options.output == "-")
     return makeError("'--format=npy' needs a file; write '-o mask.npy'");
   return std::nullopt;

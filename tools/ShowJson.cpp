@@ -16,29 +16,25 @@ namespace {
 /// Up to so many tiles in all, every tile is listed; above, boxes.
 constexpr int64_t kMostListedTiles = 1 << 16;
 
-std::string listOf(llvm::ArrayRef<int64_t> values) { return fmt::format("[{}]", fmt::join(values, ",")); }
+/// In quotes; bytes that are no UTF-8, which MLIR allows in names, become U+FFFD.
+std::string quoted(const std::string &text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
-llvm::ArrayRef<int64_t> firstOf(const Coords &coords, int rank) { return {coords.data(), size_t(rank)}; }
+std::string listOf(llvm::ArrayRef<int64_t> values) {
+  return fmt::format("[{}]", fmt::join(values, ","));
+}
 
-/// Row-major coordinates of tile `number` on a grid.
-Coords coordsOf(int64_t number, const TileGeometry &geometry, bool query) {
-  Coords coords{};
-  for (int d = geometry.rank - 1; d >= 0; --d) {
-    int64_t count = query ? geometry.queryTiles(d) : geometry.keyTiles(d);
-    coords[d] = number % count;
-    number /= count;
-  }
-  return coords;
+llvm::ArrayRef<int64_t> firstOf(const Coords &coords, int rank) {
+  return {coords.data(), size_t(rank)};
 }
 
 /// Calls visit(linear number, coordinates) for the tiles of a box.
-template <class Visit> void forTiles(const KeyBox &box, const TileGeometry &geometry, Visit &&visit) {
+template <class Visit>
+void forTiles(const KeyBox &box, const TileGeometry &geometry, Visit &&visit) {
   Coords c = box.lo;
   for (bool more = true; more;) {
-    int64_t number = 0;
-    for (int d = 0; d < geometry.rank; ++d)
-      number = number * geometry.keyTiles(d) + c[d];
-    visit(number, c);
+    visit(numberOf(c, geometry, false), c);
     int d = geometry.rank - 1;
     while (d >= 0 && ++c[d] == box.hi[d]) {
       c[d] = box.lo[d];
@@ -52,7 +48,9 @@ std::string tilesText(const std::vector<KeyBox> &boxes, const TileGeometry &geom
   std::vector<std::pair<int64_t, Coords>> tiles;
   for (const KeyBox &box : boxes)
     if (box.full == full)
-      forTiles(box, geometry, [&](int64_t number, const Coords &c) { tiles.push_back({number, c}); });
+      forTiles(box, geometry, [&](int64_t number, const Coords &c) {
+        tiles.push_back({number, c});
+      });
   std::sort(tiles.begin(), tiles.end());
   std::string numbers, coords;
   for (const auto &[number, c] : tiles) {
@@ -60,8 +58,6 @@ std::string tilesText(const std::vector<KeyBox> &boxes, const TileGeometry &geom
     coords += (coords.empty() ? "" : ",") + listOf(firstOf(c, geometry.rank));
   }
   const char *name = full ? "full" : "partial";
-  if (geometry.rank == 1)
-    return fmt::format("\"{}\":[{}]", name, numbers);
   return fmt::format("\"{0}\":[{1}],\"{0}_coords\":[{2}]", name, numbers, coords);
 }
 
@@ -75,11 +71,22 @@ std::string boxesText(const std::vector<KeyBox> &boxes, const TileGeometry &geom
   return fmt::format("\"{}_boxes\":[{}]", full ? "full" : "partial", text);
 }
 
+/// How many tiles a layout has in each dimension.
+std::string gridOf(const TileGeometry &geometry, bool query) {
+  Coords tiles{};
+  for (int d = 0; d < geometry.rank; ++d)
+    tiles[d] = query ? geometry.queryTiles(d) : geometry.keyTiles(d);
+  return listOf(firstOf(tiles, geometry.rank));
+}
+
 Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
   const TileGeometry &geometry = group.map.geometry();
-  std::string head = fmt::format("{{\"heads\":{},\"mask\":{},\"exact\":{},\"query_tiles\":[\n",
-                                 listOf(group.heads), nlohmann::json(maskText(group.mask)).dump(),
-                                 group.map.exact());
+  Counts counts = countsOf(group.map);
+  std::string head =
+      fmt::format("{{\"heads\":{},\"mask\":{},\"exact\":{},\"tiles_visited\":{},\"tiles_full\":{},"
+                  "\"tiles_all\":{},\"query_tiles\":[\n",
+                  listOf(group.heads), quoted(maskText(group.mask)), counts.exact,
+                  counts.tiles.visited, counts.tiles.full, counts.tiles.all);
   if (Status written = sink(head); !written)
     return written;
   std::vector<KeyBox> boxes;
@@ -101,13 +108,17 @@ Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
 Status writeJson(const Picture &picture, const Sink &sink) {
   const Problem &p = picture.problem;
   const TileGeometry &geometry = p.geometry();
-  bool listed = geometry.numQueryTiles() <= kMostListedTiles / std::max<int64_t>(geometry.numKeyTiles(), 1);
-  std::string head = fmt::format(
-      "{{\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"q_offset\":{},\"layout\":{},\"kv_layout\":{},"
-      "\"q_tile\":{},\"k_tile\":{},\"groups\":[\n",
-      nlohmann::json(picture.kernel).dump(), listOf(p.tokens), listOf(p.kvTokens), p.queryOffset,
-      listOf(p.tiles.layout), listOf(p.tiles.kvLayout), listOf(p.tiles.queryTile),
-      listOf(p.tiles.keyTile));
+  bool listed =
+      geometry.numQueryTiles() <= kMostListedTiles / std::max<int64_t>(geometry.numKeyTiles(), 1);
+  std::string head =
+      fmt::format("{{\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"q_offset\":{},\"layout\":{},"
+                  "\"kv_layout\":{},"
+                  "\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{},\"encoding\":\"{}\","
+                  "\"groups\":[\n",
+                  quoted(picture.kernel), listOf(p.tokens), listOf(p.kvTokens), p.queryOffset,
+                  listOf(p.tiles.layout), listOf(p.tiles.kvLayout), listOf(p.tiles.queryTile),
+                  listOf(p.tiles.keyTile), gridOf(geometry, true), gridOf(geometry, false),
+                  listed ? "tiles" : "boxes");
   if (Status written = sink(head); !written)
     return written;
   for (size_t i = 0; i < picture.groups.size(); ++i) {

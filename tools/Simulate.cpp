@@ -50,7 +50,8 @@ Json countsJson(const Counts &counts) {
             {"tile_worst", number(counts.tileWorstBound())}}}};
 }
 
-std::string json(const std::string &name, const Problem &problem, const std::vector<Counts> &counts) {
+std::string json(const std::string &name, const Problem &problem,
+                 const std::vector<Counts> &counts) {
   Json groups = Json::array();
   for (size_t i = 0; i < counts.size(); ++i) {
     Json group = {{"heads", std::vector<int64_t>(problem.groups[i].heads.begin(),
@@ -59,7 +60,9 @@ std::string json(const std::string &name, const Problem &problem, const std::vec
     group.update(countsJson(counts[i]));
     groups.push_back(std::move(group));
   }
-  auto list = [](llvm::ArrayRef<int64_t> values) { return std::vector<int64_t>(values.begin(), values.end()); };
+  auto list = [](llvm::ArrayRef<int64_t> values) {
+    return std::vector<int64_t>(values.begin(), values.end());
+  };
   Json report = {{"kernel", name},
                  {"tokens", list(problem.tokens)},
                  {"kv_tokens", list(problem.kvTokens)},
@@ -71,10 +74,13 @@ std::string json(const std::string &name, const Problem &problem, const std::vec
                  {"k_tile", list(problem.tiles.keyTile)},
                  {"total", countsJson(totalOf(problem, counts))},
                  {"groups", std::move(groups)}};
-  return report.dump(2) + "\n";
+  // MLIR allows bytes in names that are no UTF-8.
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string extentsText(llvm::ArrayRef<int64_t> extents) { return fmt::format("{}", fmt::join(extents, "x")); }
+std::string extentsText(llvm::ArrayRef<int64_t> extents) {
+  return fmt::format("{}", fmt::join(extents, "x"));
+}
 
 std::string boundText(double bound) {
   return std::isfinite(bound) ? fmt::format("{:.2f}x", bound) : "nothing to do";
@@ -88,22 +94,26 @@ std::string grouped(int64_t value) {
   return digits;
 }
 
+/// Of masks that are data, visited tiles and visible pairs are known from above, full tiles from
+/// below.
 std::string countsText(const Counts &counts) {
-  const char *about = counts.exact ? "" : "≈ ";
+  const char *atMost = counts.exact ? "" : "at most ", *atLeast = counts.exact ? "" : "at least ";
   double visited = counts.tiles.all ? double(counts.tiles.visited) / double(counts.tiles.all) : 0;
-  std::string text;
-  text += fmt::format("  tiles    {}{} visited of {} ({:.1f} %), {} of them full{}\n", about,
-                      grouped(counts.tiles.visited), grouped(counts.tiles.all), 100 * visited,
-                      grouped(counts.tiles.full),
-                      counts.isBlockSparse() ? ": perfectly block-sparse" : "");
-  text += fmt::format("  density  {}{:.3f} % of the pairs are visible\n", about, 100 * counts.density());
-  text += fmt::format("  bounds   flop {}, tile_mean {}, tile_worst {}\n",
+  bool blockSparse = counts.tiles.visited > 0 && counts.isBlockSparse();
+  std::string text =
+      fmt::format("  tiles    {}{} visited of {} ({:.1f} %), {}{} of them full{}\n", atMost,
+                  grouped(counts.tiles.visited), grouped(counts.tiles.all), 100 * visited, atLeast,
+                  grouped(counts.tiles.full), blockSparse ? ": perfectly block-sparse" : "");
+  text += fmt::format("  density  {}{:.4g} % of the pairs are visible\n", atMost,
+                      100 * counts.density());
+  text += fmt::format("  bounds   {}flop {}, tile_mean {}, tile_worst {}\n", atLeast,
                       boundText(counts.flopBound()), boundText(counts.tileMeanBound()),
                       boundText(counts.tileWorstBound()));
   return text;
 }
 
-std::string table(const std::string &name, const Problem &problem, const std::vector<Counts> &counts) {
+std::string table(const std::string &name, const Problem &problem,
+                  const std::vector<Counts> &counts) {
   std::string text =
       fmt::format("kernel {}: tokens {}, keys {}, {} heads, query tile {}, key tile {}\n", name,
                   layoutText(problem.tokens), layoutText(problem.kvTokens), problem.heads,
@@ -115,7 +125,8 @@ std::string table(const std::string &name, const Problem &problem, const std::ve
   }
   if (counts.size() > 1)
     text += "all heads together\n" + countsText(totalOf(problem, counts));
-  text += "bounds on the speed-up over dense attention: flop counts pairs, tile_mean tiles over all query\n"
+  text += "bounds on the speed-up over dense attention: flop counts pairs, tile_mean tiles over "
+          "all query\n"
           "tiles, tile_worst those of the worst query tile\n";
   return text;
 }
@@ -131,9 +142,9 @@ int simulateVerb(const SimulateOptions &options) {
   for (const MaskGroup &group : problem->groups)
     counts.push_back(countsOf(group.map));
   std::string name = kernelName(compilation);
-  Status written = writeOutput(options.output, options.format == "json"
-                                                   ? json(name, *problem, counts)
-                                                   : table(name, *problem, counts));
+  Status written =
+      writeOutput(options.output, options.format == "json" ? json(name, *problem, counts)
+                                                           : table(name, *problem, counts));
   return written ? 0 : fail(written.error());
 }
 

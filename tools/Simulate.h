@@ -18,7 +18,8 @@ struct SimulateOptions {
   std::string output = "-";
 };
 
-/// The verb; returns the exit code. Errors go to the standard error stream, and nothing is half-written.
+/// The verb; returns the exit code. Errors go to the standard error stream, and nothing is
+/// half-written.
 int simulateVerb(const SimulateOptions &options);
 
 } // namespace attn::tools

@@ -6,85 +6,134 @@
 
 namespace attn {
 
-/// The least common multiple of the moduli of one dimension. Atoms that would make it larger than
-/// kMaxStep are left out and added to `uncertain`.
-static int64_t latticeStep(const Formula &formula, int dim, Signature &uncertain) {
-  int64_t step = 1;
+__int128 SweepCell::pairs() const {
+  __int128 rows = row1 - row0 + 1;
+  // The width is a line over the rows.
+  return rows * ((high.at(row0) - low.at(row0)) + (high.at(row1) - low.at(row1))) / 2;
+}
+
+//===----------------------------------------------------------------------===//
+// Moduli
+//===----------------------------------------------------------------------===//
+
+/// The modulus of every atom in one dimension (0 for data) and their least common multiple. Atoms
+/// that would make for too many residues get modulus 1 and are added to `uncertain`.
+static int64_t findModuli(const Formula &formula, int dim, std::vector<int64_t> &moduli,
+                          Signature &uncertain) {
+  int64_t lattice = 1;
+  moduli.clear();
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
-    if (formula.atoms[i].kind != AtomKind::Box)
+    bool isBox = formula.atoms[i].kind == AtomKind::Box;
+    int64_t modulus = isBox ? formula.atoms[i].dims[dim].modulus : 0;
+    if (modulus <= 1) {
+      moduli.push_back(modulus);
       continue;
-    int64_t modulus = formula.atoms[i].dims[dim].modulus;
-    int64_t factor = modulus / std::gcd(step, modulus);
-    if (factor <= kMaxStep / step)
-      step *= factor;
+    }
+    int64_t factor = modulus / std::gcd(lattice, modulus);
+    __int128 wider = __int128(lattice) * factor, residues = wider / modulus;
+    for (int64_t other : moduli)
+      if (other > 1 && other != modulus)
+        residues += wider / other;
+    bool onlyModulus = lattice == 1 || lattice == modulus;
+    bool fits = onlyModulus || residues <= kMaxResidues;
+    moduli.push_back(fits ? modulus : 1);
+    if (fits)
+      lattice = static_cast<int64_t>(wider);
     else
       uncertain |= Signature(1) << i;
   }
-  return step;
+  return lattice;
 }
 
 Signature uncertainAtoms(const Formula &formula) {
   Signature uncertain = 0;
+  std::vector<int64_t> moduli;
   for (int d = 0; d < formula.rank; ++d)
-    latticeStep(formula, d, uncertain);
+    findModuli(formula, d, moduli, uncertain);
   return uncertain;
 }
 
 DimSweep::DimSweep(const Formula &f, int d, int64_t k, int64_t padded, const int64_t *symbols,
                    SweepScratch &memory)
     : formula(f), dim(d), keys(k), paddedKeys(padded), symbolValues(symbols), scratch(memory) {
-  uncertain = 0;
-  step = latticeStep(formula, dim, uncertain);
+  Signature uncertain = 0;
+  lattice = findModuli(formula, dim, scratch.moduli, uncertain);
+  for (size_t i = 0; i < scratch.moduli.size(); ++i)
+    if (scratch.moduli[i] > 1)
+      residueAtoms |= Signature(1) << i;
   scratch.bounds.resize(formula.atoms.size());
+  scratch.valuesAt = -1;
+  if (residueAtoms)
+    findResidues();
 }
 
-/// Traces all bounds from query q on; returns for how many of at most `rows` queries they are lines
-/// that move by 0 or by the step. One query alone always is.
-int64_t DimSweep::traceRows(int64_t q, int64_t rows) {
-  formula.dags[dim].trace(q, step, symbolValues, scratch.lines);
-  for (const Atom &atom : formula.atoms) {
-    if (atom.kind != AtomKind::Box)
+void DimSweep::findResidues() {
+  auto &residues = scratch.residues;
+  residues.clear();
+  for (int64_t modulus : scratch.moduli)
+    for (int64_t r = 0; modulus > 1 && r < lattice; r += modulus)
+      residues.push_back(r);
+  std::sort(residues.begin(), residues.end());
+  residues.erase(std::unique(residues.begin(), residues.end()), residues.end());
+  // Residue 1 belongs to no modulus, so every run ends; one may go on from the last residue to 0.
+  int64_t run = 0;
+  longestRun = 1;
+  for (size_t i = 0; i < 2 * residues.size(); ++i) {
+    auto residueAt = [&](size_t n) {
+      return residues[n % residues.size()] + (n >= residues.size() ? lattice : 0);
+    };
+    run = i > 0 && residueAt(i) == residueAt(i - 1) + 1 ? run + 1 : 1;
+    longestRun = std::max(longestRun, run);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Pieces
+//===----------------------------------------------------------------------===//
+
+/// Traces all bounds from pieceQuery on; returns for how many of at most `rows` rows they are lines
+/// that move by 0 or by the step. One row alone always is.
+int64_t DimSweep::traceRows(int64_t rows) {
+  formula.dags[dim].trace(pieceQuery, step, symbolValues, scratch.lines);
+  bool plain = step == 1;
+  for (size_t i = 0; i < formula.atoms.size(); ++i) {
+    if (scratch.moduli[i] == 0 || (plain && scratch.moduli[i] > 1))
       continue;
-    for (ExprId id : {atom.dims[dim].lo, atom.dims[dim].hi}) {
+    const AtomDim &atom = formula.atoms[i].dims[dim];
+    for (ExprId id : {atom.lo, atom.hi}) {
       const Line &line = scratch.lines[id];
       bool straight = line.slope == 0 || line.slope == step;
       rows = straight ? std::min(rows, std::min(line.steps, rows - 1) + 1) : 1;
     }
   }
-  assert(rows >= 1 && "a piece has at least one query");
+  assert(rows >= 1 && "a piece has at least one row");
   return rows;
 }
 
-/// The keys keyResidue + step * b, seen from the queries that traceRows has traced.
-void DimSweep::sweepResidue(int64_t queryResidue, int64_t residue, int64_t rows) {
-  keyResidue = residue;
-  auto lattice = [&](int64_t key) { return step == 1 ? key : ceilDiv(key - keyResidue, step); };
-  latticeKeys = lattice(keys);
-  latticePadded = lattice(paddedKeys);
+/// The keys whose distance from the query has this residue, on the rows that traceRows has traced.
+/// With step 1 these are all keys, and atoms with a modulus take no part.
+void DimSweep::sweepPiece(int64_t residue, int64_t rows) {
+  keyResidue = (pieceQuery + residue) % step;
+  auto coordinate = [&](int64_t key) { return step == 1 ? key : ceilDiv(key - keyResidue, step); };
+  latticeKeys = coordinate(keys);
+  latticePadded = coordinate(paddedKeys);
   auto &points = scratch.points;
   scratch.cells.clear();
   scratch.active.clear();
   points.assign({{0, 0}, {latticeKeys, 0}, {latticePadded, 0}});
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
-    const Atom &atom = formula.atoms[i];
-    if (atom.kind != AtomKind::Box)
-      continue;
-    int64_t modulus = uncertain >> i & 1 ? 1 : atom.dims[dim].modulus;
-    if (modulus > 1 && (keyResidue - queryResidue) % modulus != 0)
+    int64_t modulus = scratch.moduli[i];
+    if (modulus == 0 || (modulus > 1 && (step == 1 || residue % modulus != 0)))
       continue;
     auto point = [&](ExprId id) {
       const Line &line = scratch.lines[id];
-      return SweepPoint{lattice(line.value), rows > 1 ? line.slope / step : 0};
+      return SweepPoint{coordinate(line.value), rows > 1 ? line.slope / step : 0};
     };
+    const AtomDim &atom = formula.atoms[i].dims[dim];
     scratch.active.push_back(static_cast<int32_t>(i));
-    scratch.bounds[i] = {point(atom.dims[dim].lo), point(atom.dims[dim].hi)};
+    scratch.bounds[i] = {point(atom.lo), point(atom.hi)};
     points.push_back(scratch.bounds[i].first);
     points.push_back(scratch.bounds[i].second);
-  }
-  if (scratch.active.empty()) {
-    emitCell(points[0], points[1], 0, rows - 1);
-    emitCell(points[1], points[2], 0, rows - 1);
-    return;
   }
   sweepRows(0, rows - 1);
 }
@@ -116,18 +165,58 @@ void DimSweep::emitCell(const SweepPoint &low, const SweepPoint &high, int64_t r
     return;
   Signature signature = 0;
   for (int32_t i : scratch.active) {
-    const auto &[begin, end] = scratch.bounds[i];
-    if (begin.at(row) <= low.at(row) && end.at(row) >= high.at(row))
+    const auto &[begin, stop] = scratch.bounds[i];
+    if (begin.at(row) <= low.at(row) && stop.at(row) >= high.at(row))
       signature |= Signature(1) << i;
   }
   if (first >= latticeKeys)
     signature |= kBeyondEnd;
-  first = std::max<int64_t>(first, 0);
-  end = std::min(end, latticePadded);
-  __int128 rows = row1 - row0 + 1;
-  int64_t widths = (high.at(row0) - low.at(row0)) + (high.at(row1) - low.at(row1));
-  scratch.cells.push_back({signature, keyResidue + step * first, keyResidue + step * (end - 1),
-                           step, widths * rows / 2});
+  scratch.cells.push_back({signature, low, high, row0, row1, first, end});
+}
+
+//===----------------------------------------------------------------------===//
+// Plain cells, less the pairs on which a modulus holds
+//===----------------------------------------------------------------------===//
+
+/// At no row more keys than may all lie on residues.
+bool DimSweep::isNarrow(const SweepCell &cell) const {
+  int64_t width0 = cell.high.at(cell.row0) - cell.low.at(cell.row0);
+  int64_t width1 = cell.high.at(cell.row1) - cell.low.at(cell.row1);
+  return std::max(width0, width1) <= longestRun;
+}
+
+/// Whether some pair of the cell with its key in the tile has no atom with a modulus that holds.
+bool DimSweep::showsPlain(const SweepCell &cell, int64_t tileNumber, int64_t tile) {
+  int64_t begin = tileNumber * tile, end = begin + tile;
+  auto first = [&](int64_t row) { return std::max(cell.low.at(row), begin); };
+  auto last = [&](int64_t row) { return std::min(cell.high.at(row), end); };
+  // The overlap is concave over the rows: it is largest at an end, or where a bound meets the
+  // tile's.
+  auto within = [&](int64_t row) { return std::clamp(row, cell.row0, cell.row1); };
+  for (int64_t row :
+       {cell.row0, cell.row1, within(begin - cell.low.begin), within(end - cell.high.begin)})
+    if (last(row) - first(row) > longestRun)
+      return true;
+  for (int64_t row = cell.row0; row <= cell.row1; ++row)
+    for (int64_t key = first(row); key < last(row); ++key)
+      if (!holdsWithModulus(pieceQuery + row, key))
+        return true;
+  return false;
+}
+
+bool DimSweep::holdsWithModulus(int64_t query, int64_t key) {
+  for (size_t i = 0; i < scratch.moduli.size(); ++i) {
+    if (scratch.moduli[i] <= 1 || (key - query) % scratch.moduli[i] != 0)
+      continue;
+    if (scratch.valuesAt != query) {
+      formula.dags[dim].evaluate(query, symbolValues, scratch.values);
+      scratch.valuesAt = query;
+    }
+    const AtomDim &atom = formula.atoms[i].dims[dim];
+    if (scratch.values[atom.lo] <= key && key < scratch.values[atom.hi])
+      return true;
+  }
+  return false;
 }
 
 } // namespace attn

@@ -4,7 +4,11 @@
 // the bounds, sorted, cut the keys into cells on which every atom is constantly true or false. As
 // slopes are at most 1, a cell sweeps exactly the keys between its first lower and its last upper
 // end. This is a proof, not a heuristic: tile maps and counts made from the cells are exact.
-// Queries and keys with equal residues form their own lattices when an atom has a modulus.
+//
+// Atoms with a modulus hold on a few residues only. Pairs on which one of them holds are swept on
+// the lattice of that residue, where the modulus vanishes; all other pairs are swept as if those
+// atoms did not exist, and what the lattices have shown is taken away. So the cost does not grow
+// with the square of a dilation.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -16,21 +20,14 @@ namespace attn {
 /// Set in the signature of keys at or beyond the end of the dimension.
 constexpr Signature kBeyondEnd = Signature(1) << 63;
 
-/// A sweep costs up to the square of the least common multiple of the moduli. Atoms whose modulus
-/// would make it larger than this are swept without their modulus: see `uncertainAtoms`.
-constexpr int64_t kMaxStep = 64;
+/// Residues modulo the least common multiple of the moduli on which some atom may hold, at most.
+/// Atoms whose modulus would need more are swept without it: see `uncertainAtoms`. One modulus
+/// alone needs one.
+constexpr int64_t kMaxResidues = 512;
 
-/// Bits of the atoms that a cell may show as true although the residue says false, because their
-/// modulus is too large to be swept. Depends on the formula alone.
+/// Bits of the atoms that may be shown as true although the residue says false, because too many
+/// moduli meet. Depends on the formula alone.
 Signature uncertainAtoms(const Formula &formula);
-
-/// Keys first, first + stride, ..., at most last: all keys that see the signature from some query
-/// of the piece. `pairs` is the number of (query, key) pairs of the piece in this cell.
-struct Cell {
-  Signature signature;
-  int64_t first, last, stride;
-  __int128 pairs;
-};
 
 /// A bound seen over a piece, in the coordinates of a residue lattice.
 struct SweepPoint {
@@ -39,12 +36,26 @@ struct SweepPoint {
   int64_t at(int64_t row) const { return begin + slope * row; }
 };
 
+/// On rows row0 to row1 of a piece, the keys low <= k < high see one signature.
+struct SweepCell {
+  Signature signature;
+  SweepPoint low, high;
+  int64_t row0, row1;
+  int64_t first, end; ///< all keys that see it from some row, in lattice coordinates
+
+  __int128 pairs() const;
+};
+
 /// The memory of a sweep, kept between sweeps so that they do not allocate.
 struct SweepScratch {
   std::vector<Line> lines;
-  std::vector<Cell> cells;
+  std::vector<int64_t> values; ///< of the bounds at query `valuesAt`
+  int64_t valuesAt = -1;
+  std::vector<SweepCell> cells;
   std::vector<std::pair<SweepPoint, SweepPoint>> bounds; ///< per atom of the formula
-  std::vector<int32_t> active;                           ///< atoms that hold on the residue pair
+  std::vector<int64_t> moduli;                           ///< per atom; 0 for data
+  std::vector<int64_t> residues;                         ///< of k - q on which some modulus holds
+  std::vector<int32_t> active; ///< atoms that may hold in the present sweep
   std::vector<SweepPoint> points;
 };
 
@@ -55,35 +66,101 @@ public:
   DimSweep(const Formula &formula, int dim, int64_t keys, int64_t paddedKeys,
            const int64_t *symbolValues, SweepScratch &scratch);
 
-  /// Calls `sink` with the cells of queries q0 <= q <= q1; cells may repeat a signature.
-  template <class Sink> void run(int64_t q0, int64_t q1, Sink &&sink) {
+  /// Calls sink(signature, begin, end) for tiles begin <= t < end of `tile` keys in which some
+  /// query q0 <= q <= q1 and some key see the signature; every such tile is told, maybe more than
+  /// once.
+  template <class Sink> void tiles(int64_t q0, int64_t q1, int64_t tile, Sink &&sink) {
+    sweepPlain(q0, q1, [&](const SweepCell &cell) { tilesOfPlain(cell, tile, sink); });
+    sweepResidues(q0, q1, [&](const SweepCell &cell) {
+      int64_t first = keyResidue + step * cell.first, last = keyResidue + step * (cell.end - 1);
+      if (step <= tile)
+        return sink(cell.signature, first / tile, last / tile + 1);
+      for (int64_t key = first; key <= last; key += step)
+        sink(cell.signature, key / tile, key / tile + 1);
+    });
+  }
+
+  /// Calls sink(signature, n) with numbers of (query, key) pairs, keys below `keys`, that see the
+  /// signature; they are to be added up, and may be negative.
+  template <class Sink> void pairs(int64_t q0, int64_t q1, Sink &&sink) {
+    sweepPlain(q0, q1, [&](const SweepCell &cell) { sink(cell.signature, cell.pairs()); });
+    sweepResidues(q0, q1, [&](const SweepCell &cell) {
+      sink(cell.signature, cell.pairs());
+      sink(cell.signature & ~residueAtoms, -cell.pairs());
+    });
+  }
+
+private:
+  /// The cells of the atoms without a modulus.
+  template <class Visit> void sweepPlain(int64_t q0, int64_t q1, Visit &&visit) {
+    step = 1;
+    for (pieceQuery = q0; pieceQuery <= q1;) {
+      int64_t rows = traceRows(q1 - pieceQuery + 1);
+      sweepPiece(0, rows);
+      for (const SweepCell &cell : scratch.cells)
+        visit(cell);
+      pieceQuery += rows;
+    }
+  }
+
+  /// The cells on which some atom with a modulus holds, in coordinates of the lattice of
+  /// `keyResidue`.
+  template <class Visit> void sweepResidues(int64_t q0, int64_t q1, Visit &&visit) {
+    if (residueAtoms == 0)
+      return;
+    step = lattice;
     for (int64_t first = q0; first <= q1 && first < q0 + step; ++first) {
-      for (int64_t q = first; q <= q1;) {
-        int64_t rows = traceRows(q, (q1 - q) / step + 1);
-        for (int64_t residue = 0; residue < step; ++residue) {
-          sweepResidue(q % step, residue, rows);
-          for (const Cell &cell : scratch.cells)
-            sink(cell);
+      for (pieceQuery = first; pieceQuery <= q1;) {
+        int64_t rows = traceRows((q1 - pieceQuery) / step + 1);
+        for (int64_t residue : scratch.residues) {
+          sweepPiece(residue, rows);
+          for (const SweepCell &cell : scratch.cells)
+            if ((cell.signature & residueAtoms) && !(cell.signature & kBeyondEnd))
+              visit(cell);
         }
-        q += rows * step;
+        pieceQuery += rows * step;
       }
     }
   }
 
-private:
-  int64_t traceRows(int64_t q, int64_t rows);
-  void sweepResidue(int64_t queryResidue, int64_t keyResidue, int64_t rows);
+  template <class Sink> void tilesOfPlain(const SweepCell &cell, int64_t tile, Sink &&sink) {
+    int64_t begin = cell.first / tile, end = (cell.end - 1) / tile + 1;
+    if (residueAtoms == 0 || (cell.signature & kBeyondEnd))
+      return sink(cell.signature, begin, end);
+    if (isNarrow(cell) || tile <= longestRun) {
+      for (int64_t t = begin; t < end; ++t)
+        if (showsPlain(cell, t, tile))
+          sink(cell.signature, t, t + 1);
+      return;
+    }
+    // A cell wider than any run of residues shows itself in every tile that it sweeps wholly.
+    if (end - begin > 1 && !showsPlain(cell, end - 1, tile))
+      --end;
+    if (!showsPlain(cell, begin, tile))
+      ++begin;
+    if (begin < end)
+      sink(cell.signature, begin, end);
+  }
+
+  void findResidues();
+  int64_t traceRows(int64_t rows);
+  void sweepPiece(int64_t residue, int64_t rows);
   void sweepRows(int64_t row0, int64_t row1);
   void emitCell(const SweepPoint &low, const SweepPoint &high, int64_t row0, int64_t row1);
+  bool isNarrow(const SweepCell &cell) const;
+  bool showsPlain(const SweepCell &cell, int64_t tileNumber, int64_t tile);
+  bool holdsWithModulus(int64_t query, int64_t key);
 
   const Formula &formula;
   int dim;
   int64_t keys, paddedKeys;
   const int64_t *symbolValues;
   SweepScratch &scratch;
-  int64_t step = 1; ///< least common multiple of the moduli
-  Signature uncertain;
-  int64_t keyResidue = 0, latticeKeys = 0, latticePadded = 0;
+  Signature residueAtoms = 0; ///< atoms with a modulus
+  int64_t lattice = 1;        ///< least common multiple of the moduli
+  int64_t longestRun = 0;     ///< of neighbouring residues on which some modulus holds
+  // State of a piece: query pieceQuery + step * row sees keys keyResidue + step * coordinate.
+  int64_t step = 1, pieceQuery = 0, keyResidue = 0, latticeKeys = 0, latticePadded = 0;
 };
 
 } // namespace attn

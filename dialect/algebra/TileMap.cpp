@@ -53,29 +53,26 @@ struct TileRange {
 };
 
 /// The union of ranges per signature. Neighbouring pieces of a query tile sweep nearly the same
-/// keys, so most ranges lie in one that is there already.
+/// keys in the same order, so most ranges continue one that is there already, mostly the one after
+/// the last.
 class RangeSet {
 public:
-  void clear() { ranges.clear(); }
-
-  void add(Signature signature, int64_t begin, int64_t end) {
-    size_t searched = std::min<size_t>(ranges.size(), 64);
-    for (size_t i = ranges.size() - searched; i < ranges.size(); ++i) {
-      TileRange &range = ranges[i];
-      if (range.signature != signature || begin > range.end || end < range.begin)
-        continue;
-      range.begin = std::min(range.begin, begin);
-      range.end = std::max(range.end, end);
-      return;
-    }
-    ranges.push_back({signature, begin, end});
+  void clear() {
+    ranges.clear();
+    next = 0;
   }
 
-  void add(const Cell &cell, int64_t tile) {
-    if (cell.stride <= tile)
-      return add(cell.signature, cell.first / tile, cell.last / tile + 1);
-    for (int64_t key = cell.first; key <= cell.last; key += cell.stride)
-      add(cell.signature, key / tile, key / tile + 1);
+  void add(Signature signature, int64_t begin, int64_t end) {
+    constexpr size_t nearby = 24;
+    TileRange range{signature, begin, end};
+    size_t count = ranges.size();
+    if (next < count && joins(next, range))
+      return;
+    for (size_t i = 0; i < std::min(count, nearby); ++i)
+      if (joins(i, range) || joins(count - 1 - i, range))
+        return;
+    ranges.push_back(range);
+    next = count + 1;
   }
 
   /// The ranges of each signature, disjoint and not touching.
@@ -96,7 +93,19 @@ public:
   }
 
 private:
+  /// Extends range `i` by the new one if they have a signature and touch.
+  bool joins(size_t i, const TileRange &range) {
+    TileRange &known = ranges[i];
+    if (known.signature != range.signature || range.begin > known.end || range.end < known.begin)
+      return false;
+    known.begin = std::min(known.begin, range.begin);
+    known.end = std::max(known.end, range.end);
+    next = i + 1;
+    return true;
+  }
+
   std::vector<TileRange> ranges;
+  size_t next = 0;
 };
 
 /// A signature starts or stops to occur at a tile.
@@ -126,7 +135,9 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
   ranges.clear();
   DimSweep sweep(formula, dim, geo.keys[dim], geo.keyTiles(dim) * tile, symbolValues.data(),
                  scratch);
-  sweep.run(q0, q1, [&](const Cell &cell) { ranges.add(cell, tile); });
+  sweep.tiles(q0, q1, tile, [&](Signature signature, int64_t begin, int64_t end) {
+    ranges.add(signature, begin, end);
+  });
 
   ends.clear();
   for (const TileRange &range : ranges.merged()) {
@@ -151,8 +162,8 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
 // Boxes
 //===----------------------------------------------------------------------===//
 
-/// Data atoms may be either, and large moduli may hide what their interval shows: every assignment
-/// of those bits counts.
+/// Data atoms may be either, and moduli that are not swept may hide what an interval shows: every
+/// assignment of those bits counts.
 TileMap::Visibility TileMap::truthOf(Signature signature) const {
   if (signature & kBeyondEnd)
     return {false, true};
@@ -302,7 +313,8 @@ int64_t TileMap::visiblePairs() const {
   for (int d = 0; d < geo.rank; ++d) {
     Pairs here, next;
     DimSweep sweep(formula, d, geo.keys[d], geo.keys[d], symbolValues.data(), scratch);
-    sweep.run(0, geo.queries[d] - 1, [&](const Cell &cell) { here[cell.signature] += cell.pairs; });
+    sweep.pairs(0, geo.queries[d] - 1,
+                [&](Signature signature, __int128 n) { here[signature] += n; });
     for (const auto &[before, n] : pairs)
       for (const auto &[signature, m] : here)
         next[before & signature] += n * m;
@@ -313,6 +325,51 @@ int64_t TileMap::visiblePairs() const {
     if (truthOf(signature).visible)
       total += n;
   return saturated(total);
+}
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+/// Signatures of all keys of one dimension, seen from one query.
+static std::vector<Signature> signaturesOf(const Formula &formula, int dim, int64_t query,
+                                           int64_t keys, const int64_t *symbolValues) {
+  std::vector<int64_t> values;
+  formula.dags[dim].evaluate(query, symbolValues, values);
+  std::vector<Signature> signatures(keys, 0);
+  for (size_t i = 0; i < formula.atoms.size(); ++i) {
+    const AtomDim &atom = formula.atoms[i].dims[dim];
+    int64_t first = std::max<int64_t>(values[atom.lo], 0), end = std::min(values[atom.hi], keys);
+    int64_t distance = (query - first) % atom.modulus;
+    first += distance < 0 ? distance + atom.modulus : distance;
+    for (int64_t k = first; k < end; k += atom.modulus)
+      signatures[k] |= Signature(1) << i;
+  }
+  return signatures;
+}
+
+void TileMap::row(const Coords &query, uint8_t *visible) const {
+  assert(data == 0 && "data atoms have no truth without their data");
+  std::vector<Signature> all{~kBeyondEnd};
+  for (int d = 0; d < geo.rank; ++d) {
+    std::vector<Signature> here =
+        signaturesOf(formula, d, query[d], geo.keys[d], symbolValues.data());
+    std::vector<Signature> next;
+    for (Signature outer : all)
+      for (Signature inner : here)
+        next.push_back(outer & inner);
+    all = std::move(next);
+  }
+  // Neighbours mostly agree.
+  Signature known = all.empty() ? 0 : all.front();
+  bool truth = formula.truthOf(known);
+  for (size_t k = 0; k < all.size(); ++k) {
+    if (all[k] != known) {
+      known = all[k];
+      truth = formula.truthOf(known);
+    }
+    visible[k] = truth;
+  }
 }
 
 } // namespace attn

@@ -50,15 +50,14 @@ public:
   TileMap(Formula formula, const TileGeometry &geometry, std::vector<int64_t> symbolValues);
 
   const TileGeometry &geometry() const { return geo; }
-  /// False when data atoms or large moduli make `partial` a safe answer instead of an exact one.
+  /// False when data atoms or many moduli make `partial` a safe answer instead of an exact one.
   bool exact() const { return data == 0 && uncertain == 0; }
   /// Boxes of the query tile with this row-major number, disjoint, in ascending order.
   void boxes(int64_t queryTile, std::vector<KeyBox> &out) const;
   TileCounts counts() const;
-  /// Whether the query sees the key. The formula must have no data atoms.
-  bool sees(const Coords &q, const Coords &k) const {
-    return formula.sees(q.data(), k.data(), symbolValues.data());
-  }
+  /// Which keys the query sees: a byte, 0 or 1, for each in row-major order. The formula must have
+  /// no data atoms.
+  void row(const Coords &query, uint8_t *visible) const;
   /// Visible (query, key) pairs, counted in closed form; of data atoms, those that may be visible.
   /// Saturates at 2^63 - 1.
   int64_t visiblePairs() const;

@@ -84,7 +84,7 @@ TEST(Engine, EveryTypeOnEveryLevel) {
       if (isa > hostIsaLevel())
         continue;
       Engine engine({isa, 1});
-      auto kernel = engine.compile(std::string("kernel t { heads 2 head_dim 40 v_dim 24 dtype ") +
+      auto kernel = engine.compile(std::string("kernel t { heads 2 head_dim 40 value_dim 24 dtype ") +
                                    dtype + " tokens [70] mask window(9) }");
       ASSERT_TRUE(kernel) << kernel.error().message;
       Tensors t(kernel->info(), 70);

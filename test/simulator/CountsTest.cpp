@@ -68,12 +68,12 @@ struct PublishedRow {
 
 class PublishedBounds : public ::testing::TestWithParam<PublishedRow> {};
 
-/// Speed-ups of the neighbourhood-attention simulator (arXiv 2504.16922, tables 3 to 5), from which the
-/// published end-to-end figures follow.
+/// Speed-ups of the neighbourhood-attention simulator (arXiv 2504.16922, tables 3 to 5), from which
+/// the published end-to-end figures follow.
 TEST_P(PublishedBounds, areTheWorstTileBound) {
   const PublishedRow &row = GetParam();
-  Counts counts = countsOfKernel(neighborhood(row.tokens, row.window, row.stride), row.queryTile,
-                                 row.keyTile);
+  Counts counts =
+      countsOfKernel(neighborhood(row.tokens, row.window, row.stride), row.queryTile, row.keyTile);
   EXPECT_NEAR(counts.tileWorstBound(), row.tileWorst, 0.0006);
 }
 
@@ -81,27 +81,26 @@ const Lengths kCosmos{16, 44, 80}, kCosmosQ{8, 4, 8}, kCosmosK{4, 4, 8};
 const Lengths kVideoQ{4, 8, 8}, kVideoWideQ{2, 16, 8}, kVideoK{2, 8, 8};
 INSTANTIATE_TEST_SUITE_P(
     Tables, PublishedBounds,
-    ::testing::Values(
-        PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 1}, kCosmosQ, kCosmosK, 1.746},
-        PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 1}, kCosmosQ, kCosmosK, 1.964},
-        PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 16}, kCosmosQ, kCosmosK, 2.037},
-        PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 16}, kCosmosQ, kCosmosK, 2.292},
-        PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 1}, kCosmosQ, kCosmosK, 5.238},
-        PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 1}, kCosmosQ, kCosmosK, 6.111},
-        PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 16}, kCosmosQ, kCosmosK, 7.857},
-        PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 16}, kCosmosQ, kCosmosK, 9.167},
-        PublishedRow{kVideo, {30, 40, 40}, {1, 1, 1}, kVideoWideQ, kVideoK, 1.429},
-        PublishedRow{kVideo, {30, 40, 40}, {1, 1, 8}, kVideoWideQ, kVideoK, 2.000},
-        PublishedRow{kVideo, {30, 40, 40}, {1, 32, 8}, kVideoWideQ, kVideoK, 2.400},
-        PublishedRow{kVideo, {30, 40, 40}, {30, 40, 40}, kVideoWideQ, kVideoK, 2.000},
-        PublishedRow{kVideo, kVideoWindow, {1, 1, 1}, kVideoQ, kVideoK, 3.273},
-        PublishedRow{kVideo, kVideoWindow, {2, 1, 1}, kVideoQ, kVideoK, 3.600},
-        PublishedRow{kVideo, kVideoWindow, {1, 1, 8}, kVideoQ, kVideoK, 5.455},
-        PublishedRow{kVideo, kVideoWindow, {2, 1, 8}, kVideoQ, kVideoK, 6.000},
-        PublishedRow{kVideo, kVideoWindow, {1, 8, 8}, kVideoQ, kVideoK, 9.091},
-        PublishedRow{kVideo, kVideoWindow, {2, 8, 8}, kVideoQ, kVideoK, 10.000},
-        PublishedRow{kVideo, kVideoWindow, {16, 8, 8}, kVideoQ, kVideoK, 11.111},
-        PublishedRow{kVideo, kVideoWindow, kVideoWindow, kVideoQ, kVideoK, 6.667}));
+    ::testing::Values(PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 1}, kCosmosQ, kCosmosK, 1.746},
+                      PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 1}, kCosmosQ, kCosmosK, 1.964},
+                      PublishedRow{kCosmos, {16, 32, 48}, {1, 1, 16}, kCosmosQ, kCosmosK, 2.037},
+                      PublishedRow{kCosmos, {16, 32, 48}, {1, 8, 16}, kCosmosQ, kCosmosK, 2.292},
+                      PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 1}, kCosmosQ, kCosmosK, 5.238},
+                      PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 1}, kCosmosQ, kCosmosK, 6.111},
+                      PublishedRow{kCosmos, {16, 24, 16}, {1, 1, 16}, kCosmosQ, kCosmosK, 7.857},
+                      PublishedRow{kCosmos, {16, 24, 16}, {1, 8, 16}, kCosmosQ, kCosmosK, 9.167},
+                      PublishedRow{kVideo, {30, 40, 40}, {1, 1, 1}, kVideoWideQ, kVideoK, 1.429},
+                      PublishedRow{kVideo, {30, 40, 40}, {1, 1, 8}, kVideoWideQ, kVideoK, 2.000},
+                      PublishedRow{kVideo, {30, 40, 40}, {1, 32, 8}, kVideoWideQ, kVideoK, 2.400},
+                      PublishedRow{kVideo, {30, 40, 40}, {30, 40, 40}, kVideoWideQ, kVideoK, 2.000},
+                      PublishedRow{kVideo, kVideoWindow, {1, 1, 1}, kVideoQ, kVideoK, 3.273},
+                      PublishedRow{kVideo, kVideoWindow, {2, 1, 1}, kVideoQ, kVideoK, 3.600},
+                      PublishedRow{kVideo, kVideoWindow, {1, 1, 8}, kVideoQ, kVideoK, 5.455},
+                      PublishedRow{kVideo, kVideoWindow, {2, 1, 8}, kVideoQ, kVideoK, 6.000},
+                      PublishedRow{kVideo, kVideoWindow, {1, 8, 8}, kVideoQ, kVideoK, 9.091},
+                      PublishedRow{kVideo, kVideoWindow, {2, 8, 8}, kVideoQ, kVideoK, 10.000},
+                      PublishedRow{kVideo, kVideoWindow, {16, 8, 8}, kVideoQ, kVideoK, 11.111},
+                      PublishedRow{kVideo, kVideoWindow, kVideoWindow, kVideoQ, kVideoK, 6.667}));
 
 //===----------------------------------------------------------------------===//
 // By hand
@@ -196,8 +195,7 @@ TEST(Problem, alignsTheLastQueryWithTheLastKey) {
 }
 
 TEST(Problem, aMillionTokensAreCountedInMilliseconds) {
-  Counts counts =
-      countsOfKernel("tokens [?]  mask causal & window(4096)", {}, {}, {1 << 20});
+  Counts counts = countsOfKernel("tokens [?]  mask causal & window(4096)", {}, {}, {1 << 20});
   EXPECT_EQ(counts.tiles.visited, 269808);
   EXPECT_EQ(counts.tiles.full, 253456);
   EXPECT_EQ(counts.tiles.worst, 33);
@@ -228,40 +226,111 @@ TEST_P(Mistakes, areOneDiagnostic) {
 INSTANTIATE_TEST_SUITE_P(
     Problem, Mistakes,
     ::testing::Values(
-        Mistake{"unbound", "tokens [?, 48] mask causal", {}, {}, {}, {}, {},
+        Mistake{"unbound",
+                "tokens [?, 48] mask causal",
+                {},
+                {},
+                {},
+                {},
+                {},
                 "tokens [?, 48] are known only when the kernel runs\n"
                 "note: bind them here, for example with '--tokens=4096x48'\n"},
-        Mistake{"unboundKeys", "tokens [4] kv_tokens [?] mask causal", {}, {}, {}, {}, {},
+        Mistake{"unboundKeys",
+                "tokens [4] kv_tokens [?] mask causal",
+                {},
+                {},
+                {},
+                {},
+                {},
                 "kv_tokens [?] are known only when the kernel runs\n"
                 "note: bind them here, for example with '--kv-tokens=4096'\n"},
-        Mistake{"wrongRank", "tokens [?, 48] mask causal", {4096}, {}, {}, {}, {},
+        Mistake{"wrongRank",
+                "tokens [?, 48] mask causal",
+                {4096},
+                {},
+                {},
+                {},
+                {},
                 "'--tokens' says [4096], which does not fit tokens [?, 48]\n"
                 "note: write, for example, '--tokens=4096x48'\n"},
-        Mistake{"contradiction", "tokens [64] mask causal", {65}, {}, {}, {}, {},
+        Mistake{"contradiction",
+                "tokens [64] mask causal",
+                {65},
+                {},
+                {},
+                {},
+                {},
                 "'--tokens' says [65], which does not fit tokens [64]\n"
                 "note: write, for example, '--tokens=64'\n"},
-        Mistake{"tooLong", "tokens [?, ?] mask causal", {int64_t(1) << 40, 2}, {}, {}, {}, {},
+        Mistake{"tooLong",
+                "tokens [?, ?] mask causal",
+                {int64_t(1) << 40, 2},
+                {},
+                {},
+                {},
+                {},
                 "tokens [1099511627776, 2] are more than 2^40 tokens\n"},
-        Mistake{"tooManyTiles", "tokens [?] mask causal", {int64_t(1) << 40}, {}, {}, {}, {},
+        Mistake{"tooManyTiles",
+                "tokens [?] mask causal",
+                {int64_t(1) << 40},
+                {},
+                {},
+                {},
+                {},
                 "tokens [1099511627776] in tiles of [128] are 8589934592 query tiles, but at most "
                 "2^26 are mapped\nnote: larger query tiles are fewer: '--q-tile='\n"},
-        Mistake{"tileRank", "tokens [8, 8] mask neighborhood(window = [3, 3])", {}, {}, {128}, {128},
+        Mistake{"tileRank",
+                "tokens [8, 8] mask neighborhood(window = [3, 3])",
+                {},
+                {},
+                {128},
+                {128},
                 {},
                 "tiles of 1 dimensions for a neighborhood on a layout of 2; give a tile of 2 "
                 "dimensions\n"},
-        Mistake{"ranksDiffer", "tokens [8, 8] mask causal", {}, {}, {8, 8}, {64}, {},
-                "tile of 1 dimensions for a layout of 2\n"},
-        Mistake{"emptyTile", "tokens [8] mask causal", {}, {}, {0}, {}, {},
-                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
-        Mistake{"hugeTile", "tokens [8, 8] mask causal", {}, {}, {65536, 2}, {}, {},
-                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
-        Mistake{"offset", "tokens [8] mask causal", {}, {}, {}, {}, int64_t(1) << 40,
-                "q_offset 1099511627776 must lie between -2^40 and 2^40\n"},
-        Mistake{"layoutsDiffer", "tokens [8, 8] kv_tokens [8, 4] mask causal", {}, {}, {4, 4}, {4, 4},
+        Mistake{"ranksDiffer",
+                "tokens [8, 8] mask causal",
                 {},
-                "tokens [8, 8] and kv_tokens [8, 4] differ, but tiles of several dimensions need one "
-                "layout\nnote: linear masks may be tiled in one dimension: '--q-tile=128 "
-                "--k-tile=128'\n"}),
+                {},
+                {8, 8},
+                {64},
+                {},
+                "tile of 1 dimensions for a layout of 2\n"},
+        Mistake{"emptyTile",
+                "tokens [8] mask causal",
+                {},
+                {},
+                {0},
+                {},
+                {},
+                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
+        Mistake{"hugeTile",
+                "tokens [8, 8] mask causal",
+                {},
+                {},
+                {65536, 2},
+                {},
+                {},
+                "a tile must have 1 to 65536 tokens, each extent at least 1\n"},
+        Mistake{"offset",
+                "tokens [8] mask causal",
+                {},
+                {},
+                {},
+                {},
+                int64_t(1) << 40,
+                "q_offset 1099511627776 must lie between -2^40 and 2^40\n"},
+        Mistake{
+            "layoutsDiffer",
+            "tokens [8, 8] kv_tokens [8, 4] mask causal",
+            {},
+            {},
+            {4, 4},
+            {4, 4},
+            {},
+            "tokens [8, 8] and kv_tokens [8, 4] differ, but tiles of several dimensions need one "
+            "layout\nnote: linear masks may be tiled in one dimension: '--q-tile=128 "
+            "--k-tile=128'\n"}),
     [](const auto &info) { return info.param.name; });
 
 } // namespace

@@ -77,7 +77,7 @@ AtomDim Draw::interval(FormulaBuilder &builder, int dim, int64_t span) {
   ExprId lo = bound(builder, dim, span);
   ExprId hi = oneIn(2) ? bound(builder, dim, span)
                        : builder.dag(dim).add(lo, builder.dag(dim).constant(between(0, span)));
-  return {lo, hi, oneIn(3) ? between(2, 4) : 1};
+  return {lo, hi, oneIn(3) ? between(2, oneIn(4) ? 40 : 4) : 1};
 }
 
 TermId Draw::term(FormulaBuilder &builder, int depth, int64_t span, bool withData) {
