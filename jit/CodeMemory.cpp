@@ -22,8 +22,7 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>> emitObject(llvm::Module &module,
   llvm::raw_svector_ostream os(bytes);
   llvm::legacy::PassManager passes;
   if (machine.addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::ObjectFile))
-    return makeError("LLVM cannot write object files for '{}'",
-                     module.getTargetTriple().str());
+    return makeError("LLVM cannot write object files for '{}'", module.getTargetTriple().str());
   passes.run(module);
   return std::unique_ptr<llvm::MemoryBuffer>(std::make_unique<llvm::SmallVectorMemoryBuffer>(
       std::move(bytes), "kernel.o", /*RequiresNullTerminator=*/false));

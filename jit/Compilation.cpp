@@ -10,8 +10,7 @@ using namespace mlir;
 namespace attn {
 
 Compilation::Compilation(llvm::raw_ostream &diagnostics)
-    : mlirContext(MLIRContext::Threading::DISABLED),
-      handler(sources, &mlirContext, diagnostics) {
+    : mlirContext(MLIRContext::Threading::DISABLED), handler(sources, &mlirContext, diagnostics) {
   // Whoever wrote a spec wants to see the spec.
   mlirContext.printOpOnDiagnostic(false);
 }
@@ -43,14 +42,46 @@ StringRef closestName(StringRef name, ArrayRef<StringRef> candidates) {
 static SmallVector<func::FuncOp> kernelsOf(ModuleOp module) {
   SmallVector<func::FuncOp> kernels;
   for (auto function : module.getOps<func::FuncOp>()) {
-    WalkResult found = function.walk([](Operation *op) {
-      bool attention = isa<AttentionOp, tile::AttentionOp>(op);
-      return attention ? WalkResult::interrupt() : WalkResult::advance();
-    });
+    WalkResult found = function.walk([](AttentionOp) { return WalkResult::interrupt(); });
     if (found.wasInterrupted())
       kernels.push_back(function);
   }
   return kernels;
+}
+
+static LogicalResult checkKernel(func::FuncOp kernel) {
+  AttentionOp attention;
+  for (Operation &op : kernel.getBody().front()) {
+    auto found = dyn_cast<AttentionOp>(op);
+    bool allowed =
+        (found && !attention) || op.hasTrait<OpTrait::ConstantLike>() || isa<func::ReturnOp>(op);
+    if (!allowed) {
+      InFlightDiagnostic diagnostic = op.emitError() << "'" << op.getName() << "' in kernel '"
+                                                     << kernel.getName() << "'";
+      diagnostic.attachNote() << "a kernel is one 'attn.attention' and the return of its results";
+      return diagnostic;
+    }
+    attention = found ? found : attention;
+  }
+  auto back = cast<func::ReturnOp>(kernel.getBody().front().getTerminator());
+  if (!attention || attention->getNumOperands() != kernel.getNumArguments() ||
+      !llvm::equal(attention->getOperands(), kernel.getArguments()))
+    return kernel.emitError() << "the arguments of a kernel must be the operands of its attention, "
+                                 "in this order: query, key, value, run-time inputs";
+  size_t results = back.getNumOperands();
+  if (results == 0 || results > 2 ||
+      !llvm::equal(back.getOperands(), attention->getResults().take_front(results)))
+    return back.emitError()
+           << "a kernel must return the output of its attention, and its lse if at "
+              "all, in this order";
+  return success();
+}
+
+LogicalResult Compilation::checkKernels() {
+  for (func::FuncOp kernel : kernelsOf(module()))
+    if (failed(checkKernel(kernel)))
+      return failure();
+  return success();
 }
 
 static std::string quotedList(ArrayRef<StringRef> names) {
@@ -86,7 +117,7 @@ LogicalResult Compilation::selectKernel(StringRef name) {
   for (func::FuncOp kernel : kernels)
     if (!name.empty() && kernel.getName() != name)
       kernel.erase();
-  return success();
+  return checkKernels();
 }
 
 template <class Op> static Op onlyOp(ModuleOp module) {

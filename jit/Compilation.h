@@ -39,9 +39,13 @@ public:
   /// `.attn` text; diagnostics call it `name`.
   mlir::LogicalResult loadText(llvm::StringRef text, llvm::StringRef name);
 
-  /// Keeps the kernel of that name alone. An empty name keeps the only kernel there is; more than one
-  /// is then an error.
+  /// Keeps the kernel of that name alone. An empty name keeps the only kernel there is; more than
+  /// one is then an error. Checks the form of what it keeps.
   mlir::LogicalResult selectKernel(llvm::StringRef name);
+  /// Whether every function with an attention is a kernel: its arguments are q, k, v and the
+  /// run-time inputs, and all it does is return what one attention makes of them. MLIR text may say
+  /// more, which can be simplified and tiled, but not launched.
+  mlir::LogicalResult checkKernels();
   /// The attention of the selected kernel, before `tile`.
   AttentionOp attention();
   /// The tiled attention of the selected kernel, after `tile` and before any lowering.

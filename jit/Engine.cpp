@@ -35,8 +35,8 @@ std::vector<int64_t> lengths(ArrayRef<int64_t> dims) {
   return result;
 }
 
-/// Tiles the selected kernel and says how it is launched. The function is renamed, so that no name of a
-/// kernel hides a function that the code calls.
+/// Tiles the selected kernel and says how it is launched. The function is renamed, so that no name
+/// of a kernel hides a function that the code calls.
 FailureOr<KernelInfo> tileForLaunch(Compilation &c, const CompileRequest &request, IsaLevel isa) {
   if (failed(c.selectKernel(request.kernel)))
     return failure();
@@ -99,9 +99,9 @@ Expected<Kernel> Engine::compile(Compilation &c, const CompileRequest &request) 
   auto address = memory->lookup(info->entry);
   if (!address)
     return address.takeError();
-  return Kernel(std::make_shared<Kernel::Code>(
-      Kernel::Code{*info, std::move(*memory), reinterpret_cast<CpuKernel>(*address),
-                   secondsSince(begin), pool}));
+  return Kernel(std::make_shared<Kernel::Code>(Kernel::Code{*info, std::move(*memory),
+                                                            reinterpret_cast<CpuKernel>(*address),
+                                                            secondsSince(begin), pool}));
 }
 
 /// Compiles what `load` brings, with all diagnostics in one text.

@@ -1,14 +1,14 @@
 //===- Engine.h - a spec in, a callable kernel out ---------------*- C++ -*-===//
 //
 //   attn::Engine engine;
-//   auto kernel = engine.compile("kernel k { heads 8 head_dim 64 dtype f32 tokens [?] mask causal }");
+//   auto kernel = engine.compile("kernel k { heads 8 head_dim 64 dtype f32 tokens [?] mask all }");
 //   if (!kernel)
 //     return report(kernel.error());
 //   attn::Bindings tensors; // q, k, v, o, lse: runtime/Launch.h
-//   auto report = kernel->run(tensors);
+//   auto result = kernel->run(tensors);
 //
-// Compiles for the CPU of this machine. Errors are values; nothing here throws. No MLIR or LLVM header is
-// needed to use it.
+// Compiles for the CPU of this machine. Errors are values; nothing here throws. No MLIR or LLVM
+// header is needed to use it.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -37,12 +37,12 @@ struct CompileRequest {
 };
 
 struct RunReport {
-  double seconds = 0;                                     ///< wall time of the kernel alone
+  double seconds = 0;                                    ///< wall time of the kernel alone
   int64_t visitedTiles = 0, fullTiles = 0, allTiles = 0; ///< see LaunchPlan
 };
 
-/// Machine code and what it takes to launch it. Copies share the code; it lives as long as the last one.
-/// Thread-safe: runs on one engine take turns.
+/// Machine code and what it takes to launch it. Copies share the code; it lives as long as the last
+/// one. Thread-safe: runs on one engine take turns.
 class Kernel {
 public:
   const KernelInfo &info() const;
@@ -54,8 +54,8 @@ public:
   /// Seconds from text to code.
   double compileSeconds() const;
 
-  /// Checks the tensors and builds the launch tables. A plan may be run again while its tensors stay
-  /// where they are.
+  /// Checks the tensors and builds the launch tables. A plan may be run again while its tensors
+  /// stay where they are.
   Expected<LaunchPlan> plan(const Bindings &tensors) const;
   Expected<RunReport> run(const LaunchPlan &plan) const;
   Expected<RunReport> run(const Bindings &tensors) const;
@@ -75,12 +75,14 @@ public:
   explicit Engine(EngineOptions options = {});
 
   /// An error, too, where an ISA level was asked for that this processor does not have.
-  /// The error's message is the whole diagnostic as attnc prints it, with file, line, column and caret.
+  /// The error's message is the whole diagnostic as attnc prints it, with file, line, column and
+  /// caret.
   Expected<Kernel> compile(std::string_view spec, const CompileRequest &request = {}) const;
   /// A file of `.attn` or MLIR text; "-" is the standard input.
   Expected<Kernel> compileFile(const std::string &path, const CompileRequest &request = {}) const;
-  /// For callers that have MLIR: a loaded module (jit/Compilation.h), which is consumed. Diagnostics go
-  /// where that compilation sends them; the error's message holds what is left to say, if anything.
+  /// For callers that have MLIR: a loaded module (jit/Compilation.h), which is consumed.
+  /// Diagnostics go where that compilation sends them; the error's message holds what is left to
+  /// say, if anything.
   Expected<Kernel> compile(Compilation &loaded, const CompileRequest &request = {}) const;
 
 private:

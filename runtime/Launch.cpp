@@ -79,14 +79,18 @@ private:
 
   int64_t symbolValue(const Symbol &symbol, int32_t mask, int64_t batch) const {
     switch (symbol.kind) {
-    case SymbolKind::NumQueries: return sizes.numQueries;
-    case SymbolKind::NumKeys: return sizes.numKeys;
-    case SymbolKind::QueryOffset: return sizes.queryOffset;
-    case SymbolKind::Dim: return geometry.keys[size_t(symbol.index)];
-    case SymbolKind::HeadParam: return info.parametersOfMask[size_t(mask)][size_t(symbol.index)];
+    case SymbolKind::NumQueries:
+      return sizes.numQueries;
+    case SymbolKind::NumKeys:
+      return sizes.numKeys;
+    case SymbolKind::QueryOffset:
+      return sizes.queryOffset;
+    case SymbolKind::Dim:
+      return geometry.keys[size_t(symbol.index)];
+    case SymbolKind::HeadParam:
+      return info.parametersOfMask[size_t(mask)][size_t(symbol.index)];
     case SymbolKind::BatchInput:
-      return int64_t(
-          bindings.inputs.at(info.inputs[size_t(symbol.index)].name).at({batch}));
+      return int64_t(bindings.inputs.at(info.inputs[size_t(symbol.index)].name).at({batch}));
     }
     return 0;
   }
@@ -134,8 +138,8 @@ private:
     tileCounts.push_back(count);
   }
 
-  /// Longest first, by counting; tiles of nearly equal length keep their order, so that neighbours in
-  /// time share keys.
+  /// Longest first, by counting; tiles of nearly equal length keep their order, so that neighbours
+  /// in time share keys.
   void fillOrder() {
     int64_t longest = 0;
     for (const TileCount &count : tileCounts)

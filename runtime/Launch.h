@@ -1,8 +1,8 @@
 //===- Launch.h - from tensors to the arguments of a kernel ------*- C++ -*-===//
 //
 // A launch checks everything that a caller can get wrong and then builds the tables that KernelArgs
-// points to: tile maps from the kernel's formulas, and the order of the query tiles, longest first. The
-// tables are O(queries / tile) in size; nothing here is quadratic.
+// points to: tile maps from the kernel's formulas, and the order of the query tiles, longest first.
+// The tables are O(queries / tile) in size; nothing here is quadratic.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -17,14 +17,14 @@ namespace attn {
 
 /// What a kernel runs on. Views must stay valid while the plan made from them is used.
 struct Bindings {
-  TensorView q;   ///< [B,Hq,Nq,Dqk], the kernel's dtype, last dimension contiguous
-  TensorView k;   ///< [B,Hkv,Nk,Dqk]
-  TensorView v;   ///< [B,Hkv,Nk,Dv]
-  TensorView o;   ///< [B,Hq,Nq,Dv], written; shares memory with nothing else
+  TensorView q;                  ///< [B,Hq,Nq,Dqk], the kernel's dtype, last dimension contiguous
+  TensorView k;                  ///< [B,Hkv,Nk,Dqk]
+  TensorView v;                  ///< [B,Hkv,Nk,Dv]
+  TensorView o;                  ///< [B,Hq,Nq,Dv], written; shares memory with nothing else
   std::optional<TensorView> lse; ///< [B,Hq,Nq] f32, written
   std::map<std::string, TensorView> inputs; ///< run-time inputs by name
-  /// Token layouts with every `?` bound. Empty: taken from the spec and the lengths of q and k, which
-  /// says it all unless a layout has more than one `?`.
+  /// Token layouts with every `?` bound. Empty: taken from the spec and the lengths of q and k,
+  /// which says it all unless a layout has more than one `?`.
   std::vector<int64_t> tokens, kvTokens;
   /// Added to q by relative masks; absent: what the spec fixes, else Nk - Nq.
   std::optional<int64_t> queryOffset;
@@ -40,7 +40,8 @@ public:
   const KernelArgs &args() const { return kernelArgs; }
   /// Query tiles of all heads and batch entries: the tickets of a run.
   int64_t tickets() const { return int64_t(order.size()); }
-  /// Key tiles over all query tiles, heads and batch entries: visited, full ones among them, and all.
+  /// Key tiles over all query tiles, heads and batch entries: visited, full ones among them, and
+  /// all.
   int64_t visitedTiles = 0, fullTiles = 0, allTiles = 0;
   /// (query, key) pairs that the masks show, over all heads and batch entries; an upper bound where
   /// the masks are data. Counts them now, in closed form.
@@ -56,12 +57,12 @@ private:
   std::vector<float> lseScratch; ///< where the caller wants no lse
 };
 
-/// Checks the bindings against the kernel and builds the tables. Errors name the tensor and what was
-/// expected of it; nothing is written. Thread-safe.
+/// Checks the bindings against the kernel and builds the tables. Errors name the tensor and what
+/// was expected of it; nothing is written. Thread-safe.
 Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings);
 
-/// The layout with every `?` bound so that it has `length` tokens; `what` ("tokens", "kv_tokens") is
-/// for messages. An error where no such binding exists or more than one does.
+/// The layout with every `?` bound so that it has `length` tokens; `what` ("tokens", "kv_tokens")
+/// is for messages. An error where no such binding exists or more than one does.
 Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, int64_t length,
                                           const char *what);
 

@@ -111,9 +111,10 @@ Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindin
   sizes.numQueries = *queries;
   sizes.numKeys = *keys;
   if ((info.needsSameLayout || info.rank > 1) && sizes.tokens != sizes.kvTokens)
-    return makeError("tokens {} and kv_tokens {} differ, but this mask needs queries and keys on one "
-                     "layout",
-                     shapeText(sizes.tokens), shapeText(sizes.kvTokens));
+    return makeError(
+        "tokens {} and kv_tokens {} differ, but this mask needs queries and keys on one "
+        "layout",
+        shapeText(sizes.tokens), shapeText(sizes.kvTokens));
   sizes.batch = info.batch < 0 ? bindings.q.shape[0] : info.batch;
   auto offset = offsetOf(info, bindings, sizes);
   if (!offset)
@@ -215,8 +216,8 @@ static bool elementsDistinct(const TensorView &view) {
   return true;
 }
 
-/// Either the hulls lie apart, or the views are interleaved: above some stride both repeat every `step`
-/// bytes, and within a step they occupy different stretches.
+/// Either the hulls lie apart, or the views are interleaved: above some stride both repeat every
+/// `step` bytes, and within a step they occupy different stretches.
 bool provenDisjoint(const TensorView &a, const TensorView &b) {
   ByteRange ra = *byteRange(a, ""), rb = *byteRange(b, "");
   intptr_t startA = reinterpret_cast<intptr_t>(a.data) + ra.begin;
@@ -282,8 +283,8 @@ static std::vector<int64_t> wantedShape(const KernelInfo &info, int32_t index,
       perBatch |= symbol.kind == SymbolKind::BatchInput && symbol.index == index;
   for (size_t d = 0; d < shape.size(); ++d)
     if (shape[d] < 0)
-      shape[d] = perBatch ? sizes.batch
-                          : (d + 2 == shape.size() ? sizes.numQueries : sizes.numKeys);
+      shape[d] =
+          perBatch ? sizes.batch : (d + 2 == shape.size() ? sizes.numQueries : sizes.numKeys);
   return shape;
 }
 
@@ -292,9 +293,10 @@ static Status checkLabels(const KernelInfo &info, const LaunchSizes &sizes) {
   for (const Formula &formula : info.formulas)
     for (const Atom &atom : formula.atoms)
       if (atom.kind == AtomKind::Labels && sizes.numQueries != sizes.numKeys)
-        return makeError("input '{}' labels queries and keys alike, but there are {} queries and {} "
-                         "keys",
-                         info.inputs[size_t(atom.input)].name, sizes.numQueries, sizes.numKeys);
+        return makeError(
+            "input '{}' labels queries and keys alike, but there are {} queries and {} "
+            "keys",
+            info.inputs[size_t(atom.input)].name, sizes.numQueries, sizes.numKeys);
   return {};
 }
 

@@ -23,8 +23,8 @@ Status checkTensors(const KernelInfo &info, const Bindings &bindings, const Laun
 /// "[2, 8, 128, 64]", with '?' for -1.
 std::string shapeText(const std::vector<int64_t> &shape);
 
-/// Bytes from `data` that a view touches: begin <= 0 < end, or both 0 without elements. An error where
-/// they do not fit 63 bits.
+/// Bytes from `data` that a view touches: begin <= 0 < end, or both 0 without elements. An error
+/// where they do not fit 63 bits.
 struct ByteRange {
   int64_t begin = 0, end = 0;
 };

@@ -25,7 +25,8 @@ static std::string ptxasOfVenv() {
     std::error_code error;
     for (llvm::sys::fs::recursive_directory_iterator it(root, error), end; it != end && !error;
          it.increment(error))
-      if (llvm::sys::path::filename(it->path()) == "ptxas" && llvm::sys::fs::can_execute(it->path()))
+      if (llvm::sys::path::filename(it->path()) == "ptxas" &&
+          llvm::sys::fs::can_execute(it->path()))
         return it->path();
     if (directory == llvm::sys::path::root_path(directory))
       break;
@@ -50,8 +51,9 @@ static std::string contentsOf(llvm::StringRef path) {
 Expected<std::string> assemble(std::string_view ptx, const std::string &chip) {
   std::string ptxas = findPtxas();
   if (ptxas.empty())
-    return makeError("no ptxas on PATH, in the CUDA toolkit or in .venv; install the CUDA toolkit or "
-                     "the PyPI package nvidia-cuda-nvcc, or use --emit=ptx");
+    return makeError(
+        "no ptxas on PATH, in the CUDA toolkit or in .venv; install the CUDA toolkit or "
+        "the PyPI package nvidia-cuda-nvcc, or use --emit=ptx");
   llvm::SmallString<128> source, cubin, log;
   for (auto [path, suffix] : {std::pair(&source, "ptx"), {&cubin, "cubin"}, {&log, "txt"}})
     if (std::error_code error = llvm::sys::fs::createTemporaryFile("attnc", suffix, *path))
@@ -63,8 +65,8 @@ Expected<std::string> assemble(std::string_view ptx, const std::string &chip) {
   if (Status written = writeFileAtomically(source.str().str(), ptx); !written)
     return written.error();
   std::string architecture = "-arch=" + chip;
-  llvm::SmallVector<llvm::StringRef> arguments{ptxas,       architecture, "-warn-spills", "-Werror",
-                                               source.str(), "-o",         cubin.str()};
+  llvm::SmallVector<llvm::StringRef> arguments{
+      ptxas, architecture, "-warn-spills", "-Werror", source.str(), "-o", cubin.str()};
   std::optional<llvm::StringRef> redirects[] = {"", log.str(), log.str()};
   int exit = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects);
   if (exit != 0)

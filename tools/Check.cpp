@@ -100,15 +100,18 @@ static bool dataAt(const TensorView &mask, int64_t b, int64_t h, int64_t q, int6
 
 bool Checker::sees(const MaskNode &node, const reference::Context &context,
                    const Bindings &bindings, int64_t b, int64_t h, int64_t q, int64_t k) const {
-  auto operand = [&](const MaskNode &child) {
-    return sees(child, context, bindings, b, h, q, k);
-  };
+  auto operand = [&](const MaskNode &child) { return sees(child, context, bindings, b, h, q, k); };
   switch (node.kind) {
-  case MaskNode::Leaf: return reference::sees(node.leaf, context, b, q, k);
-  case MaskNode::And: return llvm::all_of(node.operands, operand);
-  case MaskNode::Or: return llvm::any_of(node.operands, operand);
-  case MaskNode::Not: return !operand(node.operands[0]);
-  case MaskNode::Data: return dataAt(bindings.inputs.at(node.input), b, h, q, k);
+  case MaskNode::Leaf:
+    return reference::sees(node.leaf, context, b, q, k);
+  case MaskNode::And:
+    return llvm::all_of(node.operands, operand);
+  case MaskNode::Or:
+    return llvm::any_of(node.operands, operand);
+  case MaskNode::Not:
+    return !operand(node.operands[0]);
+  case MaskNode::Data:
+    return dataAt(bindings.inputs.at(node.input), b, h, q, k);
   }
   return false;
 }
@@ -160,7 +163,8 @@ static std::vector<int64_t> chooseRows(ArrayRef<MaskNode> masks, const CheckSize
   double perRow = double(sizes.batch) * double(sizes.heads) *
                   double(std::max<int64_t>(sizes.numKeys, 1)) * (perPair + double(headDims));
   int64_t n = sizes.numQueries;
-  int64_t count = std::clamp<int64_t>(int64_t(std::min(kBudget / perRow, 1e18)), std::min<int64_t>(n, 2), n);
+  int64_t count =
+      std::clamp<int64_t>(int64_t(std::min(kBudget / perRow, 1e18)), std::min<int64_t>(n, 2), n);
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < count; ++i)
     rows.push_back(count == n ? i : i * (n - 1) / (count - 1));
@@ -238,8 +242,8 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
       };
     heads[number].exact = reference::attention(problem, q, k, v, sees, scored);
     if (rounded)
-      heads[number].yardstick = reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v,
-                                                        sees, scored);
+      heads[number].yardstick =
+          reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v, sees, scored);
   });
   Answers all;
   for (const Answers &head : heads) {
@@ -250,8 +254,7 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
 }
 
 /// Rows of all heads of a [B,H,N,D] tensor.
-template <class T>
-static std::vector<T> rowsOf(const TensorView &view, ArrayRef<int64_t> rows) {
+template <class T> static std::vector<T> rowsOf(const TensorView &view, ArrayRef<int64_t> rows) {
   std::vector<T> values;
   for (int64_t b = 0; b < view.shape[0]; ++b)
     for (int64_t h = 0; h < view.shape[1]; ++h)
@@ -277,8 +280,12 @@ CheckReport Checker::check(const Bindings &bindings, const CheckSizes &sizes, Wo
           ? reference::compareF32(o, lse, answers.exact)
           : reference::compareRounded(type, o, lse, answers.exact, answers.yardstick);
   int64_t heads = sizes.batch * sizes.heads;
-  return {report.ok, located(report.o, sizes, rows, vDim), located(report.lse, sizes, rows, 1),
-          heads * int64_t(rows.size()), heads * sizes.numQueries, report.message};
+  return {report.ok,
+          located(report.o, sizes, rows, vDim),
+          located(report.lse, sizes, rows, 1),
+          heads * int64_t(rows.size()),
+          heads * sizes.numQueries,
+          report.message};
 }
 
 } // namespace attn::tools

@@ -1,7 +1,7 @@
 //===- Check.h - a kernel's output against the f64 reference -----*- C++ -*-===//
 //
-// The reference (test/reference) restates masks and attention from their definitions and shares nothing
-// with the compiler but the numbers that a mask is written with.
+// The reference (test/reference) restates masks and attention from their definitions and shares
+// nothing with the compiler but the numbers that a mask is written with.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -12,8 +12,8 @@
 
 namespace attn::tools {
 
-/// A mask of the dialect in the reference's words. Connectives are nodes of their own, so that a boolean
-/// mask given as data, which the reference has no kind for, may stand anywhere among them.
+/// A mask of the dialect in the reference's words. Connectives are nodes of their own, so that a
+/// boolean mask given as data, which the reference has no kind for, may stand anywhere among them.
 struct MaskNode {
   enum Kind { Leaf, And, Or, Not, Data } kind = Leaf;
   reference::Mask leaf;
@@ -45,13 +45,13 @@ struct CheckSizes {
 /// What a check needs to know of a kernel. Thread-safe once made.
 class Checker {
 public:
-  /// Reads masks, scale and scores of an attention, which may go away afterwards. An error where the
-  /// reference has no words for something in it.
+  /// Reads masks, scale and scores of an attention, which may go away afterwards. An error where
+  /// the reference has no words for something in it.
   static Expected<Checker> of(AttentionOp op);
 
-  /// Compares `bindings.o` and `bindings.lse` with the reference; with `expected`, `bindings.o` with that
-  /// tensor, in place of the reference's. Where all rows would take too long, evenly spaced ones are
-  /// compared, the first and the last among them.
+  /// Compares `bindings.o` and `bindings.lse` with the reference; with `expected`, `bindings.o`
+  /// with that tensor, in place of the reference's. Where all rows would take too long, evenly
+  /// spaced ones are compared, the first and the last among them.
   CheckReport check(const Bindings &bindings, const CheckSizes &sizes, WorkerPool &pool,
                     const TensorView *expected = nullptr) const;
 

@@ -1,7 +1,8 @@
 //===- CommandLine.cpp - the verbs of attnc and their options -------------===//
 //
-// Every option arrives as text and is converted by Values, so that all mistakes are told in one voice.
-// This file includes CLI11, which needs RTTI, and no MLIR header, which must be compiled without.
+// Every option arrives as text and is converted by Values, so that all mistakes are told in one
+// voice. This file includes CLI11, which needs RTTI, and no MLIR header, which must be compiled
+// without.
 //
 //===----------------------------------------------------------------------===//
 #include "tools/CommandLine.h"
@@ -36,8 +37,7 @@ public:
   VerbBuilder(CLI::App &root, const char *name, const char *description, const char *example) {
     app = root.add_subcommand(name, description);
     app->footer(std::string("example:\n  ") + example);
-    app->add_option("SPEC", spec, "an .attn or .mlir file, '-' for the standard input")
-        ->required();
+    app->add_option("SPEC", spec, "an .attn or .mlir file, '-' for the standard input")->required();
   }
   void text(const char *names, std::string &value, const char *type, const char *description) {
     app->add_option(names, value, description)
@@ -108,7 +108,8 @@ Verb addRun(CLI::App &root) {
   auto a = std::make_shared<Arguments>(
       root, "run", "runs a kernel on this machine's CPU, and checks what it computed",
       "attnc run chat.attn --random --tokens=4096 --check");
-  a->text("--inputs", a->options.inputs, "FILE", "safetensors with q, k, v and the run-time inputs");
+  a->text("--inputs", a->options.inputs, "FILE",
+          "safetensors with q, k, v and the run-time inputs");
   a->text("--random", a->random, "[=SEED]", "standard-normal tensors instead");
   a->text("-o,--output", a->options.output, "FILE", "write o and lse to this safetensors file");
   a->flag("--check", a->options.check, "compare o and lse with an f64 reference");
@@ -175,24 +176,26 @@ Verb addShow(CLI::App &root) {
     std::string head;
     ShowOptions options;
   };
-  auto a = std::make_shared<Arguments>(root, "show", "draws the tile map of every head",
-                                       "attnc show chat.attn --tokens=8192 --format=svg -o chat.svg");
+  auto a =
+      std::make_shared<Arguments>(root, "show", "draws the tile map of every head",
+                                  "attnc show chat.attn --tokens=8192 --format=svg -o chat.svg");
   a->addBindings(a->options);
   a->text("--head", a->head, "N", "only the tile map of this head");
   a->text("--color", a->options.color, "auto|always|never", "colours in the terminal");
   a->flag("--elements", a->options.elements, "the mask itself, with --format=npy, at small sizes");
   a->format("text|svg|json|npy");
-  return {a->app, [a] {
-            Values values;
-            a->convert(values, a->options);
-            int64_t head = 0;
-            values.count("--head", a->head, 0, kFarthest, head);
-            if (!a->head.empty())
-              a->options.head = head;
-            values.choice("--color", a->options.color, {"auto", "always", "never"}, a->options.color);
-            values.format(a->formatName, a->json, {"text", "svg", "json", "npy"}, a->options.format);
-            return runUnlessMistaken(values, a->options, showVerb);
-          }};
+  return {
+      a->app, [a] {
+        Values values;
+        a->convert(values, a->options);
+        int64_t head = 0;
+        values.count("--head", a->head, 0, kFarthest, head);
+        if (!a->head.empty())
+          a->options.head = head;
+        values.choice("--color", a->options.color, {"auto", "always", "never"}, a->options.color);
+        values.format(a->formatName, a->json, {"text", "svg", "json", "npy"}, a->options.format);
+        return runUnlessMistaken(values, a->options, showVerb);
+      }};
 }
 
 Verb addSimulate(CLI::App &root) {

@@ -48,8 +48,8 @@ FailureOr<std::string> emitCpu(Job &job) {
   if (failed(c.timed("lower", [&] { return cpu::lowerToLLVM(c.module(), job.isa); })))
     return failure();
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module = c.timed(
-      "optimise", [&] { return cpu::translateToLLVMIR(c.module(), context, job.isa); });
+  std::unique_ptr<llvm::Module> module =
+      c.timed("optimise", [&] { return cpu::translateToLLVMIR(c.module(), context, job.isa); });
   if (!module)
     return failure();
   return printed(*module);
@@ -67,8 +67,8 @@ FailureOr<std::string> emitGpu(Job &job) {
       c.timed("ptx", [&] { return nvvm::emitPTX(c.module(), job.target); });
   if (failed(ptx) || job.phase == "ptx")
     return ptx;
-  Expected<std::string> cubin = c.timed(
-      "ptxas", [&] { return assemble(*ptx, job.target.chip.str()); });
+  Expected<std::string> cubin =
+      c.timed("ptxas", [&] { return assemble(*ptx, job.target.chip.str()); });
   if (cubin)
     return *cubin;
   (void)fail(cubin.error());
@@ -87,6 +87,8 @@ FailureOr<std::string> emit(Job &job) {
       return failure();
     return printed(c.module());
   }
+  if (job.phase != "tile" && failed(c.checkKernels()))
+    return failure();
   TilingOptions tiling;
   tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
   tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());

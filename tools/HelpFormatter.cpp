@@ -28,8 +28,8 @@ static std::string spelling(const CLI::Option *option) {
 std::string HelpFormatter::make_help(const CLI::App *app, std::string name,
                                      CLI::AppFormatMode) const {
   std::vector<const CLI::App *> verbs = app->get_subcommands({});
-  std::string program = app->get_parent() ? app->get_parent()->get_name() + " " + app->get_name()
-                                          : app->get_name();
+  std::string program =
+      app->get_parent() ? app->get_parent()->get_name() + " " + app->get_name() : app->get_name();
   std::string positionals;
   Rows options, verbRows;
   for (const CLI::Option *option : app->get_options()) {
@@ -41,7 +41,8 @@ std::string HelpFormatter::make_help(const CLI::App *app, std::string name,
   for (const CLI::App *verb : verbs)
     verbRows.emplace_back(verb->get_name(), verb->get_description());
   std::string text = app->get_description() + "\n";
-  text += fmt::format("usage: {}{}{} [options]\n", program, verbs.empty() ? "" : " VERB", positionals);
+  text +=
+      fmt::format("usage: {}{}{} [options]\n", program, verbs.empty() ? "" : " VERB", positionals);
   text += table(verbRows);
   text += table(options);
   return text + app->get_footer() + "\n";

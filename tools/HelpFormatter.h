@@ -8,7 +8,8 @@ namespace attn::tools {
 /// One line an option or verb, the example last. Every help stays within 24 lines of 100 columns.
 class HelpFormatter : public CLI::Formatter {
 public:
-  std::string make_help(const CLI::App *app, std::string name, CLI::AppFormatMode mode) const override;
+  std::string make_help(const CLI::App *app, std::string name,
+                        CLI::AppFormatMode mode) const override;
 };
 
 } // namespace attn::tools

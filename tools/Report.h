@@ -9,13 +9,15 @@
 
 namespace attn::tools {
 
-/// Prints "error: ..." and its notes to the standard error stream; returns 1, the exit code of a mistake.
+/// Prints "error: ..." and its notes to the standard error stream; returns 1, the exit code of a
+/// mistake.
 int fail(const Error &error);
 
 /// Writes a whole file or nothing; "-" is the standard output.
 Status writeOutput(const std::string &path, std::string_view content);
 
 /// "unknown <what> 'name'", with the closest of `allowed` as a guess and the list of them.
-Error unknownName(std::string_view what, const std::string &name, const std::vector<std::string> &allowed);
+Error unknownName(std::string_view what, const std::string &name,
+                  const std::vector<std::string> &allowed);
 
 } // namespace attn::tools

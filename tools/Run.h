@@ -10,12 +10,13 @@ namespace attn::tools {
 
 struct RunOptions {
   std::string spec;
-  std::string inputs;                      ///< safetensors with q, k, v and the run-time inputs
-  std::optional<uint64_t> random;          ///< seed of standard-normal tensors instead of `inputs`
-  std::string output;                      ///< safetensors for o and lse; empty: none is written
-  std::string kernel;                      ///< empty: the only one
-  std::vector<int64_t> tokens, kvTokens;   ///< layouts at run time; empty: as in the spec or the inputs
-  std::optional<int64_t> queryOffset;      ///< absent: as in the spec, or Nk - Nq
+  std::string inputs;             ///< safetensors with q, k, v and the run-time inputs
+  std::optional<uint64_t> random; ///< seed of standard-normal tensors instead of `inputs`
+  std::string output;             ///< safetensors for o and lse; empty: none is written
+  std::string kernel;             ///< empty: the only one
+  std::vector<int64_t> tokens,
+      kvTokens;                       ///< layouts at run time; empty: as in the spec or the inputs
+  std::optional<int64_t> queryOffset; ///< absent: as in the spec, or Nk - Nq
   std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
   std::string isa;                         ///< empty: the best of this machine
   int64_t threads = 0;                     ///< 0: one per core

@@ -39,9 +39,8 @@ Expected<std::vector<int64_t>> override(const std::vector<int64_t> &spec,
 }
 
 /// Sets tokens and kvTokens; `q` and `k` are shapes from the file, or empty.
-Status bindLayouts(const KernelInfo &info, const RunOptions &options,
-                   const std::vector<int64_t> &q, const std::vector<int64_t> &k,
-                   RunTensors &tensors) {
+Status bindLayouts(const KernelInfo &info, const RunOptions &options, const std::vector<int64_t> &q,
+                   const std::vector<int64_t> &k, RunTensors &tensors) {
   struct Side {
     const std::vector<int64_t> &spec, &given, &shape;
     const char *option, *what;
@@ -243,8 +242,8 @@ Status drawTensors(const KernelInfo &info, const RunOptions &options, RunTensors
 
 Expected<RunTensors> makeTensors(const KernelInfo &info, const RunOptions &options) {
   RunTensors tensors;
-  Status status = options.random ? drawTensors(info, options, tensors)
-                                 : readTensors(info, options, tensors);
+  Status status =
+      options.random ? drawTensors(info, options, tensors) : readTensors(info, options, tensors);
   if (status)
     status = allocateOutputs(info, tensors);
   if (!status)

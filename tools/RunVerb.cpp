@@ -107,14 +107,12 @@ void printJson(const Outcome &out) {
   json["value_dim"] = info.headDimV;
   json["tokens"] = out.tensors.tokens;
   json["kv_tokens"] = out.tensors.kvTokens;
-  json["tiles"] = {{"visited", out.run.visitedTiles},
-                   {"full", out.run.fullTiles},
-                   {"all", out.run.allTiles}};
+  json["tiles"] = {
+      {"visited", out.run.visitedTiles}, {"full", out.run.fullTiles}, {"all", out.run.allTiles}};
   json["isa"] = isaLevelName(out.isa);
   json["threads"] = out.threads;
-  json["seconds"] = {{"compile", out.compileSeconds},
-                     {"plan", out.planSeconds},
-                     {"run", out.run.seconds}};
+  json["seconds"] = {
+      {"compile", out.compileSeconds}, {"plan", out.planSeconds}, {"run", out.run.seconds}};
   json["gflops"] = out.gflops();
   if (out.check)
     json["check"] = toJson(*out.check, true);
@@ -213,7 +211,8 @@ int runVerb(const RunOptions &options) {
   if (options.expect && options.random)
     return fail(makeError("'--expect' compares with tensor 'o' of '--inputs', and there is none"));
   Compilation compilation(llvm::errs());
-  if (failed(compilation.loadFile(options.spec)) || failed(compilation.selectKernel(options.kernel)))
+  if (failed(compilation.loadFile(options.spec)) ||
+      failed(compilation.selectKernel(options.kernel)))
     return 1;
   std::optional<Checker> checker;
   if (options.check || options.expect) {
@@ -224,8 +223,8 @@ int runVerb(const RunOptions &options) {
   }
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Engine engine({isa, unsigned(options.threads)});
-  Expected<Kernel> kernel =
-      engine.compile(compilation, {options.kernel, options.queryTile, options.keyTile, options.spec});
+  Expected<Kernel> kernel = engine.compile(
+      compilation, {options.kernel, options.queryTile, options.keyTile, options.spec});
   if (!kernel)
     return kernel.error().message.empty() ? 1 : fail(kernel.error());
   return runCompiled(*kernel, checker, options, isa.value_or(hostIsaLevel()));

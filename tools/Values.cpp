@@ -25,8 +25,8 @@ void Values::count(const char *option, const std::string &text, int64_t lo, int6
     return;
   std::optional<int64_t> number = parseInteger<int64_t>(text);
   if (!number || *number < lo || *number > hi)
-    return mistake(makeError("'{}' is no value for '{}': a whole number from {} to {} is wanted", text,
-                             option, lo, hi));
+    return mistake(makeError("'{}' is no value for '{}': a whole number from {} to {} is wanted",
+                             text, option, lo, hi));
   value = *number;
 }
 

@@ -16,7 +16,8 @@ public:
   void count(const char *option, const std::string &text, int64_t lo, int64_t hi, int64_t &value);
   void seed(const char *option, const std::string &text, std::optional<uint64_t> &value);
   /// "30x48x80": one to four lengths of at least `lo`.
-  void extents(const char *option, const std::string &text, int64_t lo, std::vector<int64_t> &value);
+  void extents(const char *option, const std::string &text, int64_t lo,
+               std::vector<int64_t> &value);
   void choice(const char *option, const std::string &text, const std::vector<std::string> &allowed,
               std::string &value);
   /// `--json` is `--format=json`.

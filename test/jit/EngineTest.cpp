@@ -39,8 +39,8 @@ struct Tensors {
 template <class T> std::vector<T> valuesOf(const TensorView &view) {
   std::vector<T> values;
   for (int64_t i = 0; i < view.numElements(); ++i)
-    values.push_back(T(loadElement(view.dtype, static_cast<char *>(view.data) +
-                                                   i * dtypeSize(view.dtype))));
+    values.push_back(
+        T(loadElement(view.dtype, static_cast<char *>(view.data) + i * dtypeSize(view.dtype))));
   return values;
 }
 
@@ -84,8 +84,9 @@ TEST(Engine, EveryTypeOnEveryLevel) {
       if (isa > hostIsaLevel())
         continue;
       Engine engine({isa, 1});
-      auto kernel = engine.compile(std::string("kernel t { heads 2 head_dim 40 value_dim 24 dtype ") +
-                                   dtype + " tokens [70] mask window(9) }");
+      auto kernel =
+          engine.compile(std::string("kernel t { heads 2 head_dim 40 value_dim 24 dtype ") + dtype +
+                         " tokens [70] mask window(9) }");
       ASSERT_TRUE(kernel) << kernel.error().message;
       Tensors t(kernel->info(), 70);
       auto report = kernel->run(t.bindings());
@@ -224,8 +225,7 @@ TEST(Engine, WrongTensorsAreRefused) {
   bindings.k.shape[1] = 4;
   auto report = kernel->run(bindings);
   ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().message,
-            "'k' has shape [2, 4, 50, 32], but [2, 2, 50, 32] is wanted");
+  EXPECT_EQ(report.error().message, "'k' has shape [2, 4, 50, 32], but [2, 2, 50, 32] is wanted");
 }
 
 TEST(Engine, KernelsOutliveTheEngineAndRunFromManyThreads) {
@@ -250,8 +250,9 @@ TEST(Engine, CompilesInManyThreads) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&, i] {
-      auto kernel = engine.compile("kernel k { heads 1 head_dim 16 dtype f32 tokens [40] mask window(" +
-                                   std::to_string(i + 1) + ") }");
+      auto kernel =
+          engine.compile("kernel k { heads 1 head_dim 16 dtype f32 tokens [40] mask window(" +
+                         std::to_string(i + 1) + ") }");
       ASSERT_TRUE(kernel) << kernel.error().message;
       Tensors t(kernel->info(), 40);
       ASSERT_TRUE(kernel->run(t.bindings()));

@@ -265,9 +265,10 @@ TEST(Launch, WrongTensors) {
             "'o' of shape [2, 4, 40, 4] has no memory");
   EXPECT_EQ(with([](Bindings &b) { b.q.data = static_cast<char *>(b.q.data) + 1; }),
             "'q' starts at an address that is no multiple of 4 bytes");
-  EXPECT_EQ(with([](Bindings &b) { b.q.strides[0] = int64_t(1) << 62; }),
-            "'q' of shape [2, 4, 40, 8] and strides [4611686018427387904, 320, 8, 1] reaches beyond "
-            "63 bits");
+  EXPECT_EQ(
+      with([](Bindings &b) { b.q.strides[0] = int64_t(1) << 62; }),
+      "'q' of shape [2, 4, 40, 8] and strides [4611686018427387904, 320, 8, 1] reaches beyond "
+      "63 bits");
   EXPECT_EQ(with([](Bindings &b) { b.lse->shape[2] = 39; }),
             "'lse' has shape [2, 4, 39], but [2, 4, 40] is wanted");
 }
@@ -348,8 +349,8 @@ TEST(Launch, InterleavedTensorsAreApart) {
   constexpr int64_t kHeads = 4, kDim = 8, kTokens = 5, kRow = 4 * kHeads * kDim;
   std::vector<float> memory(2 * kTokens * kRow);
   auto part = [&](int64_t number) {
-    return TensorView(memory.data() + number * kHeads * kDim, DType::F32, {2, kHeads, kTokens, kDim},
-                      {kTokens * kRow, kDim, kRow, 1});
+    return TensorView(memory.data() + number * kHeads * kDim, DType::F32,
+                      {2, kHeads, kTokens, kDim}, {kTokens * kRow, kDim, kRow, 1});
   };
   EXPECT_TRUE(provenDisjoint(part(3), part(0)));
   EXPECT_TRUE(provenDisjoint(part(3), part(2)));

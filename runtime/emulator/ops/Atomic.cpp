@@ -1,0 +1,206 @@
+//===- Atomic.cpp - atom and red (PTX ISA 9.7.13) -------------------------===//
+#include "runtime/emulator/Block.h"
+#include "runtime/emulator/Lanes.h"
+#include "runtime/emulator/SoftFloat.h"
+
+#include <atomic>
+
+namespace attn::emulator {
+namespace {
+
+// New value from the old one and the operands, all as bits.
+template <class S> struct Exchange {
+  static S at(S, S b, S) { return b; }
+};
+/// atom.cas d, [a], b, c: c where the old value is b.
+template <class S> struct CompareSwap {
+  static S at(S old, S b, S c) { return old == b ? c : old; }
+};
+template <class S> struct And {
+  static S at(S old, S b, S) { return old & b; }
+};
+template <class S> struct Or {
+  static S at(S old, S b, S) { return old | b; }
+};
+template <class S> struct Xor {
+  static S at(S old, S b, S) { return old ^ b; }
+};
+template <class S> struct Add {
+  static S at(S old, S b, S) { return static_cast<S>(old + b); }
+};
+/// T is the type in which values compare.
+template <class S, class T> struct Min {
+  static S at(S old, S b, S) { return static_cast<T>(b) < static_cast<T>(old) ? b : old; }
+};
+template <class S, class T> struct Max {
+  static S at(S old, S b, S) { return static_cast<T>(b) > static_cast<T>(old) ? b : old; }
+};
+struct Increment {
+  static uint32_t at(uint32_t old, uint32_t b, uint32_t) { return old >= b ? 0 : old + 1; }
+};
+struct Decrement {
+  static uint32_t at(uint32_t old, uint32_t b, uint32_t) {
+    return old == 0 || old > b ? b : old - 1;
+  }
+};
+template <class S, class T> struct AddFloat {
+  static S at(S old, S b, S) {
+    return std::bit_cast<S>(std::bit_cast<T>(old) + std::bit_cast<T>(b));
+  }
+};
+/// f32 in global memory flushes subnormals (ISA, atom.add.f32).
+struct AddFloatFlushed {
+  static uint32_t at(uint32_t old, uint32_t b, uint32_t) {
+    return std::bit_cast<uint32_t>(
+        flush(flush(std::bit_cast<float>(old)) + flush(std::bit_cast<float>(b))));
+  }
+};
+template <FloatFormat kFormat> struct AddHalf {
+  static uint16_t at(uint16_t old, uint16_t b, uint16_t) {
+    auto value = [](uint16_t bits) {
+      return kFormat.exponentBits == 8 ? bf16ToFloat(bits) : halfToFloat(bits);
+    };
+    return static_cast<uint16_t>(
+        roundTo(kFormat, Rounding::NearestEven, addToOdd(value(old), value(b))));
+  }
+};
+template <FloatFormat kFormat> struct AddHalves {
+  static uint32_t at(uint32_t old, uint32_t b, uint32_t) {
+    auto part = [&](unsigned shift) {
+      return uint32_t(AddHalf<kFormat>::at(static_cast<uint16_t>(old >> shift),
+                                           static_cast<uint16_t>(b >> shift), 0))
+             << shift;
+    };
+    return part(0) | part(16);
+  }
+};
+
+template <class S, class F> void update(Warp &warp, const Inst &inst, uint32_t mask) {
+  const Place &base = inst.source(0);
+  if (!warp.checkWritten(inst, base, mask, "the address"))
+    return;
+  for (unsigned i = 1; i < inst.sources; ++i)
+    if (!warp.checkWritten(inst, inst.source(i), mask, "a stored value"))
+      return;
+  const Slot<S> *b = warp.lanes<S>(inst.source(1)),
+                *c = warp.lanes<S>(inst.source(inst.sources > 2 ? 2 : 1));
+  Slot<S> result[kLanes] = {};
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    if ((mask >> lane & 1) == 0)
+      continue;
+    uint64_t address = warp.address(inst, base, inst.wideAddress, inst.immediate, lane);
+    uint8_t *bytes = warp.access(inst, inst.space, address, sizeof(S), Access::Atomic, lane);
+    if (bytes == nullptr)
+      return;
+    std::atomic_ref<S> target(*reinterpret_cast<S *>(bytes));
+    S old = target.load();
+    while (!target.compare_exchange_weak(
+        old, F::at(old, static_cast<S>(b[lane]), static_cast<S>(c[lane])))) {
+    }
+    result[lane] = old;
+  }
+  if (inst.destinations != 0)
+    warp.store(inst.places[0], result, mask);
+}
+
+enum Operation { OpAdd, OpMin, OpMax, OpAnd, OpOr, OpXor, OpExch, OpCas, OpInc, OpDec };
+
+template <class S> ExecFn bitForm(int operation) {
+  switch (operation) {
+  case OpAnd:
+    return update<S, And<S>>;
+  case OpOr:
+    return update<S, Or<S>>;
+  case OpXor:
+    return update<S, Xor<S>>;
+  case OpExch:
+    return update<S, Exchange<S>>;
+  case OpCas:
+    return update<S, CompareSwap<S>>;
+  default:
+    return nullptr;
+  }
+}
+template <class S, class T> ExecFn integerForm(int operation) {
+  switch (operation) {
+  case OpAdd:
+    return update<S, Add<S>>;
+  case OpMin:
+    return update<S, Min<S, T>>;
+  case OpMax:
+    return update<S, Max<S, T>>;
+  case OpInc:
+    return std::is_same_v<T, uint32_t> ? update<uint32_t, Increment> : nullptr;
+  case OpDec:
+    return std::is_same_v<T, uint32_t> ? update<uint32_t, Decrement> : nullptr;
+  default:
+    return nullptr;
+  }
+}
+ExecFn formOf(int operation, Type type, Space space) {
+  bool adds = operation == OpAdd;
+  switch (type) {
+  case Type::B16:
+    return operation == OpCas || operation == OpExch ? bitForm<uint16_t>(operation) : nullptr;
+  case Type::B32:
+    return bitForm<uint32_t>(operation);
+  case Type::B64:
+    return bitForm<uint64_t>(operation);
+  case Type::U32:
+    return integerForm<uint32_t, uint32_t>(operation);
+  case Type::S32:
+    return integerForm<uint32_t, int32_t>(operation);
+  case Type::U64:
+    return integerForm<uint64_t, uint64_t>(operation);
+  case Type::S64:
+    return integerForm<uint64_t, int64_t>(operation);
+  case Type::F32:
+    if (space == Space::Shared)
+      return adds ? update<uint32_t, AddFloat<uint32_t, float>> : nullptr;
+    return adds ? update<uint32_t, AddFloatFlushed> : nullptr;
+  case Type::F64:
+    return adds ? update<uint64_t, AddFloat<uint64_t, double>> : nullptr;
+  case Type::F16:
+    return adds ? update<uint16_t, AddHalf<kF16>> : nullptr;
+  case Type::BF16:
+    return adds ? update<uint16_t, AddHalf<kBF16>> : nullptr;
+  case Type::F16x2:
+    return adds ? update<uint32_t, AddHalves<kF16>> : nullptr;
+  case Type::BF16x2:
+    return adds ? update<uint32_t, AddHalves<kBF16>> : nullptr;
+  default:
+    return nullptr;
+  }
+}
+
+template <bool kReturns> ExecFn decode(InstDecoder &decoder) {
+  Inst &inst = decoder.inst;
+  int space = decoder.takeOneOf({"global", "shared", "shared::cta"});
+  inst.space = space < 0 ? Space::Generic : space == 0 ? Space::Global : Space::Shared;
+  decoder.ignore({"relaxed", "acquire", "release", "acq_rel"});
+  decoder.ignore({"cta", "cluster", "gpu", "sys", "noftz"});
+  int operation =
+      decoder.expectOneOf({"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"});
+  Type type = decoder.takeType();
+  if (kReturns)
+    decoder.write(type);
+  decoder.readAddress();
+  decoder.read(type);
+  if (operation == OpCas)
+    decoder.read(type);
+  ExecFn exec = formOf(operation, type, inst.space);
+  if (exec == nullptr || (!kReturns && (operation == OpExch || operation == OpCas)))
+    decoder.fail(fmt::format("there is no such operation of type '.{}'", typeName(type)));
+  return exec;
+}
+
+constexpr OpRow kRows[] = {
+    {"atom", TypeClass::Any, InstClass::Atomic, decode<true>},
+    {"red", TypeClass::Any, InstClass::Atomic, decode<false>},
+};
+
+} // namespace
+
+std::span<const OpRow> atomicOps() { return kRows; }
+
+} // namespace attn::emulator
