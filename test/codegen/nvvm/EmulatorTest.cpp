@@ -1,0 +1,239 @@
+// The final PTX of sm_80 kernels, executed by the emulator, against the f64 reference: mask kinds, both
+// types, head groups, ragged lengths, layouts of several dimensions; copies as late as the program allows
+// and at once, warps in order and at random.
+#include "codegen/nvvm/EmitPTX.h"
+#include "jit/Compilation.h"
+#include "runtime/Launch.h"
+#include "runtime/emulator/Emulator.h"
+#include "test/reference/Draw.h"
+
+#include "gtest/gtest-spi.h"
+#include "gtest/gtest.h"
+
+using namespace attn;
+namespace ref = attn::reference;
+
+namespace {
+
+/// A compiled kernel, or a failure with its diagnostics.
+struct Compiled {
+  explicit Compiled(const std::string &spec) : stream(diagnostics) {
+    const Target &target = *findTarget("sm_80");
+    Compilation compilation(stream);
+    if (failed(compilation.loadText(spec, "spec")) || failed(compilation.selectKernel("")) ||
+        failed(compilation.tile(target, {})))
+      return;
+    if (auto result = nvvm::compileToPTX(compilation.module(), target); succeeded(result))
+      kernel = std::move(*result);
+  }
+  std::string diagnostics;
+  llvm::raw_string_ostream stream;
+  std::optional<nvvm::PtxKernel> kernel;
+};
+
+/// Values rounded to 16 bits, as the kernel reads them.
+std::vector<uint16_t> encode(ref::Type type, const std::vector<double> &values) {
+  std::vector<uint16_t> bits;
+  for (double value : values)
+    bits.push_back(ref::encode16(type, value));
+  return bits;
+}
+
+struct Tensors {
+  std::vector<uint16_t> q, k, v, o;
+  std::vector<float> lse;
+};
+
+/// The launch's tables and tensors as buffers of the emulator, and the arguments that point to them.
+KernelArgs mapArguments(const KernelInfo &info, const LaunchPlan &plan, const Bindings &bindings,
+                        emulator::Memory &memory) {
+  KernelArgs args = plan.args();
+  auto map = [&](auto &pointer, const char *name, int64_t bytes, bool readOnly = true) {
+    if (!pointer || bytes == 0)
+      return;
+    void *host = const_cast<void *>(static_cast<const void *>(pointer));
+    uint64_t device = memory.map(name, host, uint64_t(bytes), readOnly);
+    std::memcpy(&pointer, &device, sizeof(device));
+  };
+  int64_t tiles = args.queryTiles, heads = info.heads, maps = 0;
+  for (int64_t i = 0; i < info.batch * heads; ++i)
+    maps = std::max<int64_t>(maps, args.mapOfHead[i] + 1);
+  int64_t boxes = args.mapOffsets[maps * (tiles + 1) - 1];
+  map(args.q, "q", bindings.q.byteSize());
+  map(args.k, "k", bindings.k.byteSize());
+  map(args.v, "v", bindings.v.byteSize());
+  map(args.o, "o", bindings.o.byteSize(), false);
+  map(args.lse, "lse", bindings.lse->byteSize(), false);
+  map(args.formulaOfHead, "formulaOfHead", heads * 4);
+  map(args.headParams, "headParams", heads * info.headParamCount * 4);
+  map(args.mapOfHead, "mapOfHead", info.batch * heads * 4);
+  map(args.boxes, "boxes", boxes * (2 * info.rank + 1) * 4);
+  map(args.mapOffsets, "mapOffsets", maps * (tiles + 1) * 8);
+  map(args.order, "order", plan.tickets() * 4);
+  for (size_t i = 0; i < info.inputs.size(); ++i)
+    map(args.inputs[i], "input", bindings.inputs.at(info.inputs[i].name).byteSize());
+  return args;
+}
+
+struct Case {
+  ref::Shape shape;
+  ref::Mask mask;
+  ref::Context context;
+  std::string spec;
+};
+
+void bindInputs(Case &c, Bindings &bindings) {
+  auto add = [&](auto &named) {
+    for (auto &[name, values] : named)
+      bindings.inputs[name] = TensorView(values.data(), DType::I32, {int64_t(values.size())});
+  };
+  add(c.context.batchInputs);
+  add(c.context.labels);
+}
+
+void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bindings &bindings,
+         emulator::LaunchOptions options) {
+  Expected<LaunchPlan> plan = planLaunch(kernel.info, bindings);
+  ASSERT_TRUE(plan) << plan.error().message;
+  emulator::Memory memory;
+  KernelArgs args = mapArguments(kernel.info, *plan, bindings, memory);
+  const std::vector<std::vector<uint8_t>> parameters{emulator::parameterOf(args)};
+  auto counters = emulator::launch(module, kernel.info.entry, {uint32_t(plan->tickets())},
+                                   {uint32_t(kernel.info.threadsPerBlock)},
+                                   uint64_t(kernel.info.sharedBytes),
+                                   parameters, memory, options);
+  ASSERT_TRUE(counters) << counters.error().message;
+}
+
+/// A change of the PTX text before it is parsed; none, or a planted fault.
+using Change = std::function<void(std::string &)>;
+
+void check(Case c, ref::Draw &draw, const Change &change = {}) {
+  ref::Type type = c.shape.dtype;
+  Compiled compiled(c.spec);
+  if (compiled.diagnostics.find("different parts") != std::string::npos)
+    return;
+  ASSERT_TRUE(compiled.kernel) << compiled.diagnostics << c.spec;
+  if (change)
+    change(compiled.kernel->ptx);
+  Expected<emulator::Module> module = emulator::Module::parse(compiled.kernel->ptx);
+  ASSERT_TRUE(module) << module.error().message;
+
+  ref::Problem p = c.shape.problem();
+  std::vector<double> q = draw.normals(p.qSize(), type), k = draw.normals(p.kSize(), type),
+                      v = draw.normals(p.vSize(), type);
+  ref::Sees sees = ref::seesOf(c.mask, c.context);
+  ref::Result expected = ref::attention(p, q, k, v, sees);
+  ref::Result yardstick = ref::denseRounded(type, p, q, k, v, sees);
+  DType dtype = type == ref::Type::F16 ? DType::F16 : DType::BF16;
+  Tensors t{encode(type, q), encode(type, k), encode(type, v), {}, {}};
+  for (uint64_t seed : {0, 1})
+    for (emulator::AsyncMode mode : {emulator::AsyncMode::Late, emulator::AsyncMode::Early}) {
+      t.o.assign(p.oSize(), 0xffff);
+      t.lse.assign(p.lseSize(), NAN);
+      Bindings bindings;
+      bindings.q = TensorView(t.q.data(), dtype, {p.batch, p.heads, p.nq, p.qkDim});
+      bindings.k = TensorView(t.k.data(), dtype, {p.batch, p.kvHeads, p.nk, p.qkDim});
+      bindings.v = TensorView(t.v.data(), dtype, {p.batch, p.kvHeads, p.nk, p.vDim});
+      bindings.o = TensorView(t.o.data(), dtype, {p.batch, p.heads, p.nq, p.vDim});
+      bindings.lse = TensorView(t.lse.data(), DType::F32, {p.batch, p.heads, p.nq});
+      bindInputs(c, bindings);
+      run(*compiled.kernel, *module, bindings, {mode, seed});
+      if (testing::Test::HasFatalFailure())
+        return;
+      std::vector<float> o;
+      for (uint16_t bits : t.o)
+        o.push_back(float(ref::decode16(type, bits)));
+      ref::Report report = ref::compareRounded(type, o, t.lse, expected, yardstick);
+      ASSERT_TRUE(report.ok) << report.message << "\n" << c.spec;
+    }
+}
+
+Case caseOf(ref::Draw &draw, ref::Shape shape, ref::Mask mask) {
+  Case c{shape, mask, ref::drawContext(draw, shape, mask), ""};
+  c.spec = ref::toSpec("k", shape, mask);
+  return c;
+}
+
+TEST(Sm80OnEmulator, MaskKinds) {
+  ref::Mask causal = ref::causal();
+  const std::pair<std::vector<int64_t>, ref::Mask> kinds[] = {
+      {{200}, ref::all()},
+      {{200}, causal},
+      {{200}, ref::causalTopLeft()},
+      {{333}, causal & (ref::window(60) | ref::sink(4))},
+      {{200}, ref::prefix("len") | causal},
+      {{200}, causal & ref::same("doc")},
+      {{150}, ref::sink(3) & !ref::sink(3)},
+      {{260}, ref::neighborhood({{31, 3, 2, false}})},
+      {{20, 30}, ref::neighborhood({{5, 2, 1, true}, {6, 1, 2, false}})},
+      {{5, 10, 11}, ref::neighborhood({{3, 1, 1, false}, {4, 2, 1, false}, {5, 1, 1, false}})},
+  };
+  ref::Draw draw(1);
+  for (ref::Type type : {ref::Type::BF16, ref::Type::F16})
+    for (int64_t headDim : {64, 128})
+      for (const auto &[tokens, mask] : kinds) {
+        ref::Shape shape;
+        shape.heads = 2;
+        shape.kvHeads = 1;
+        shape.headDim = headDim;
+        shape.dtype = type;
+        shape.tokens = tokens;
+        check(caseOf(draw, shape, mask), draw);
+        if (HasFailure())
+          return;
+      }
+}
+
+TEST(Sm80OnEmulator, Drawn) {
+  for (int seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    ref::Draw draw(seed);
+    ref::ShapeOptions options;
+    options.dtype = seed % 2 ? ref::Type::BF16 : ref::Type::F16;
+    options.tileQ = options.tileK = 128;
+    options.headDims = {32, 48, 64, 96};
+    ref::Shape shape = ref::drawShape(draw, options);
+    check(caseOf(draw, shape, ref::drawMask(draw, shape)), draw);
+    if (HasFailure())
+      return;
+  }
+}
+
+/// Replaces every occurrence; there must be at least one.
+Change replaced(std::string from, std::string to) {
+  return [=](std::string &ptx) {
+    size_t count = 0;
+    for (size_t at = 0; (at = ptx.find(from, at)) != std::string::npos; at += to.size(), ++count)
+      ptx.replace(at, from.size(), to);
+    ASSERT_GT(count, 0u) << from;
+  };
+}
+
+/// What this file checks fails for a kernel that is wrong.
+TEST(Sm80OnEmulator, PlantedFaultsAreNoticed) {
+  ref::Shape shape;
+  shape.headDim = 64;
+  shape.dtype = ref::Type::BF16;
+  shape.tokens = {300};
+  auto fails = [&](const Change &change) {
+    testing::TestPartResultArray results;
+    {
+      testing::ScopedFakeTestPartResultReporter reporter(
+          testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &results);
+      ref::Draw draw(3);
+      check(caseOf(draw, shape, ref::causal()), draw, change);
+    }
+    for (int i = 0; i < results.size(); ++i)
+      if (results.GetTestPartResult(i).failed())
+        return true;
+    return false;
+  };
+  EXPECT_FALSE(fails({}));
+  EXPECT_TRUE(fails(replaced("cp.async.wait_group", "// ")));
+  EXPECT_TRUE(fails(replaced("cp.async.commit_group", "// ")));
+  EXPECT_TRUE(fails(replaced("ex2.approx.ftz.f32", "neg.ftz.f32")));
+  EXPECT_TRUE(fails(replaced("setp.lt.s32", "setp.le.s32")));
+}
+
+} // namespace
