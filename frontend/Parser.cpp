@@ -244,7 +244,7 @@ FailureOr<syntax::Extent> KernelParser::parseExtent() {
   if (tokens.peek().kind != Token::Identifier) {
     FailureOr<syntax::Integer> number =
         tokens.parseInteger("'batch', 'heads', 'tokens', 'kv_tokens' or a number");
-    if (failed(number) || failed(checkBetween("input", *number, 1, kMaxTokens)))
+    if (failed(number) || failed(checkBetween("extent", *number, 1, kMaxTokens)))
       return failure();
     return syntax::Extent{{}, number->value, loc};
   }

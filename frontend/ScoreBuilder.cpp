@@ -162,7 +162,8 @@ Value ScoreBuilder::emitName(const syntax::ScoreNode &node) {
   for (const syntax::Word &parameter : score.parameters)
     words.push_back(parameter.text);
   InFlightDiagnostic diag = source.error(node.text.loc);
-  diag << "unknown name '" << name << "', the parameters of this score are " << quotedList(words);
+  diag << "unknown name '" << name << "', the parameters of this score are "
+       << quotedList(words, "and");
   if (name.size() == 1 && kParameters.contains(name))
     diag.attachNote() << "add '" << name << "' to the parameters after 'score'";
   for (const Function &function : kFunctions)

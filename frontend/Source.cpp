@@ -30,11 +30,11 @@ void suggest(Diagnostic &diagnostic, StringRef word, ArrayRef<StringRef> candida
     diagnostic.attachNote() << "did you mean '" << closest << "'?";
 }
 
-std::string quotedList(ArrayRef<StringRef> words) {
+std::string quotedList(ArrayRef<StringRef> words, StringRef conjunction) {
   std::string list;
   for (auto [i, word] : llvm::enumerate(words)) {
     if (i > 0)
-      list += i + 1 == words.size() ? " or " : ", ";
+      list += i + 1 == words.size() ? (" " + conjunction + " ").str() : ", ";
     list += ("'" + word + "'").str();
   }
   return list;

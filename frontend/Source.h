@@ -33,6 +33,6 @@ void suggest(mlir::Diagnostic &diagnostic, llvm::StringRef word,
              llvm::ArrayRef<llvm::StringRef> candidates);
 
 /// 'a', 'b' or 'c'
-std::string quotedList(llvm::ArrayRef<llvm::StringRef> words);
+std::string quotedList(llvm::ArrayRef<llvm::StringRef> words, llvm::StringRef conjunction = "or");
 
 } // namespace attn

@@ -113,9 +113,7 @@ static std::optional<uint64_t> immediateBits(const Operand &operand, Type type) 
   uint64_t bits = static_cast<uint64_t>(operand.value);
   switch (operand.kind) {
   case Operand::Kind::Integer:
-    return isFloat(type) && byteSize(type) == 4 && type != Type::F16x2 && type != Type::BF16x2
-               ? std::nullopt
-               : std::optional(bits);
+    return isFloat(type) ? std::nullopt : std::optional(bits);
   case Operand::Kind::Float32:
     if (type == Type::F64)
       return std::bit_cast<uint64_t>(

@@ -49,7 +49,7 @@ const Row kArithmetic[] = {
     // (1 + 2^-12)^2 - 1 keeps its last term only if the product is not rounded.
     {{"fma.rn.f32 d, a, b, c;", {32, 32, 32, 32}, {f(1 + 0x1p-12f), f(1 + 0x1p-12f), f(-1)}},
      f(0x1p-11f + 0x1p-24f)},
-    {{"mad.f32 d, a, b, c;", {32, 32, 32, 32}, {f(2), f(3), f(4)}}, f(10)},
+    {{"mad.rn.f32 d, a, b, c;", {32, 32, 32, 32}, {f(2), f(3), f(4)}}, f(10)},
     {{"fma.rm.f32 d, a, b, c;", {32, 32, 32, 32}, {f(1), f(1), f(-0x1p-40f)}}, f(1 - 0x1p-24f)},
     {{"fma.rn.ftz.f32 d, a, b, c;", {32, 32, 32, 32}, {kTiny, f(1), f(0)}}, 0},
     {{"min.f32 d, a, b;", {32, 32, 32}, {f(1), kNaN}}, f(1)},
@@ -181,6 +181,24 @@ const Row kConversions[] = {
     {{"cvt.ftz.f32.f32 d, a;", {32, 32}, {kTiny}}, 0},
 };
 TEST(FloatInstruction, Conversions) { check(kConversions); }
+
+/// The tables are PTX, not what the emulator makes of it.
+TEST(FloatInstruction, IsTakenByPtxas) {
+  std::vector<OneInstruction> all;
+  auto append = [&](const auto &rows) {
+    for (const Row &row : rows)
+      all.push_back(row.instruction);
+  };
+  append(kArithmetic);
+  append(kFunctions);
+  append(kComparisons);
+  append(kHalves);
+  append(kConversions);
+  std::optional<std::string> said = assemble(all);
+  if (!said)
+    GTEST_SKIP() << "no ptxas";
+  EXPECT_EQ(*said, "");
+}
 
 TEST(SoftFloat, RoundsToFloatAsTheMachineDoes) {
   std::mt19937_64 random(1);

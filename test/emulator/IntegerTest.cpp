@@ -186,5 +186,23 @@ const Row kConversions[] = {
 };
 TEST(IntegerInstruction, Conversions) { check(kConversions); }
 
+/// The tables are PTX, not what the emulator makes of it.
+TEST(IntegerInstruction, IsTakenByPtxas) {
+  std::vector<OneInstruction> all;
+  auto append = [&](const auto &rows) {
+    for (const Row &row : rows)
+      all.push_back(row.instruction);
+  };
+  append(kArithmetic);
+  append(kBits);
+  append(kMoves);
+  append(kComparisons);
+  append(kConversions);
+  std::optional<std::string> said = assemble(all);
+  if (!said)
+    GTEST_SKIP() << "no ptxas";
+  EXPECT_EQ(*said, "");
+}
+
 } // namespace
 } // namespace attn::emulator

@@ -55,7 +55,6 @@ const Shape kShapes[] = {
     {"m16n8k16", "f32", "f16", "f32", Format::F16, Format::F32, Format::F32, 16, kA16, kB16},
     {"m16n8k16", "f32", "bf16", "f32", Format::BF16, Format::F32, Format::F32, 16, kA16, kB16},
     {"m16n8k16", "f16", "f16", "f16", Format::F16, Format::F16, Format::F16, 16, kA16, kB16},
-    {"m16n8k16", "f16", "f16", "f32", Format::F16, Format::F16, Format::F32, 16, kA16, kB16},
     {"m16n8k8", "f32", "f16", "f32", Format::F16, Format::F32, Format::F32, 8, kA16, kB16},
     {"m16n8k8", "f32", "bf16", "f32", Format::BF16, Format::F32, Format::F32, 8, kA16, kB16},
     {"m16n8k8", "f16", "f16", "f16", Format::F16, Format::F16, Format::F16, 8, kA16, kB16},

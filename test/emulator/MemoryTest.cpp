@@ -158,21 +158,22 @@ TEST(Atomic, ReturnsTheOldValue) {
         Case{"and.b32 %r9, [x], 3", 7, 3}, Case{"inc.u32 %r9, [x], 7", 7, 0},
         Case{"dec.u32 %r9, [x], 9", 0, 9},
         Case{"add.f32 %r9, [x], 0f3F800000", 0x3f800000, 0x40000000},
-        Case{"add.noftz.f16x2 %r9, [x], 0x3c003c00", 0x3c004000, 0x40004200}}) {
+        Case{"add.noftz.f16x2 %r9, [x], %r5", 0x3c004000, 0x40004200}}) {
     std::string shared = "atom.shared.", global = "atom.relaxed.gpu.global.";
     std::string text(c.operation);
     Outcome inShared =
-        runBody("  .shared .align 4 .b8 x[4];\n  mov.u32 %r0, " + std::to_string(c.before) +
-                    ";\n  st.shared.u32 [x], %r0;\n  " + shared + text +
+        runBody("  .shared .align 4 .b8 x[4];\n  mov.u32 %r5, 0x3c003c00;\n  mov.u32 %r0, " +
+                    std::to_string(c.before) + ";\n  st.shared.u32 [x], %r0;\n  " + shared + text +
                     ";\n  ld.shared.u32 %r8, [x];\n  st.global.v2.u32 [%out], {%r9, %r8};\n",
                 {}, 2, {}, 1);
     EXPECT_EQ(inShared.fault, "") << text;
     EXPECT_EQ(inShared.out, (std::vector<uint32_t>{c.before, c.after})) << text;
     text.replace(text.find("[x]"), 3, "[%out]");
-    Outcome inGlobal = runBody("  mov.u32 %r0, " + std::to_string(c.before) +
-                                   ";\n  st.global.u32 [%out], %r0;\n  " + global + text +
-                                   ";\n  st.global.u32 [%out+4], %r9;\n",
-                               {}, 2, {}, 1);
+    Outcome inGlobal =
+        runBody("  mov.u32 %r5, 0x3c003c00;\n  mov.u32 %r0, " + std::to_string(c.before) +
+                    ";\n  st.global.u32 [%out], %r0;\n  " + global + text +
+                    ";\n  st.global.u32 [%out+4], %r9;\n",
+                {}, 2, {}, 1);
     EXPECT_EQ(inGlobal.fault, "") << text;
     EXPECT_EQ(inGlobal.out, (std::vector<uint32_t>{c.after, c.before})) << text;
   }

@@ -98,6 +98,7 @@ TEST(Parse, RefusesWhatItDoesNotKnow) {
   expectError(errorOfBody("  cvt.f16.f32 %h0, %r1;"),
               "this conversion needs a rounding such as '.rn'");
   expectError(errorOfBody("  cvt.s32.f32 %r0, %r1;"), "a conversion to an integer needs '.rni'");
+  expectError(errorOfBody("  fma.f32 %r0, %r1, %r2, %r3;"), "needs a rounding such as '.rn'");
   expectError(errorOfBody("  setp.lo.s32 %p0, %r1, %r2;"),
               "there is no such comparison of type '.s32'");
   expectError(errorOfBody("  bra nowhere;"), "no label 'nowhere'");

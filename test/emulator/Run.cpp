@@ -1,6 +1,10 @@
 #include "test/emulator/Run.h"
 
+#include <cstdio>
 #include <fmt/format.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace attn::emulator {
 
@@ -58,19 +62,16 @@ Outcome runBody(const std::string &body, const std::vector<uint32_t> &in, size_t
                  dynamicSharedBytes);
 }
 
-uint64_t evaluate(const OneInstruction &instruction, std::string &fault) {
+/// Loads the sources, executes the instruction and stores d, widened to 64 bits.
+static std::string bodyOf(const OneInstruction &instruction) {
   constexpr const char *kNames[] = {"d", "a", "b", "c", "e"};
   std::string body;
-  std::vector<uint32_t> in;
   for (size_t i = 0; i < instruction.widths.size(); ++i) {
     unsigned width = instruction.widths[i];
     body += width == 1 ? fmt::format("  .reg .pred {};\n", kNames[i])
                        : fmt::format("  .reg .b{} {};\n", width, kNames[i]);
     if (i == 0)
       continue;
-    uint64_t value = instruction.sources[i - 1];
-    in.push_back(static_cast<uint32_t>(value));
-    in.push_back(static_cast<uint32_t>(value >> 32));
     if (width == 1)
       body += fmt::format("  ld.global.u32 %r0, [%in+{}];\n  setp.ne.u32 {}, %r0, 0;\n",
                           8 * (i - 1), kNames[i]);
@@ -92,7 +93,16 @@ uint64_t evaluate(const OneInstruction &instruction, std::string &fault) {
     body += "  mov.b64 %d1, d;\n";
     break;
   }
-  body += "  st.global.u64 [%d0], %d1;\n";
+  return body + "  st.global.u64 [%d0], %d1;\n";
+}
+
+uint64_t evaluate(const OneInstruction &instruction, std::string &fault) {
+  std::string body = bodyOf(instruction);
+  std::vector<uint32_t> in;
+  for (uint64_t value : instruction.sources) {
+    in.push_back(static_cast<uint32_t>(value));
+    in.push_back(static_cast<uint32_t>(value >> 32));
+  }
   Outcome outcome = runBody(body, in, 64);
   fault = outcome.fault;
   if (!fault.empty())
@@ -102,6 +112,29 @@ uint64_t evaluate(const OneInstruction &instruction, std::string &fault) {
     if (lane(l) != lane(0))
       fault = fmt::format("lane {} has {:#x}, lane 0 {:#x}", l, lane(l), lane(0));
   return lane(0);
+}
+
+std::optional<std::string> assemble(const std::vector<OneInstruction> &instructions) {
+  std::string ptxas = ATTN_PTXAS;
+  if (ptxas.empty())
+    return std::nullopt;
+  // Some 16-bit arithmetic is new in sm_90.
+  std::string text = ".version 8.0\n.target sm_90\n.address_size 64\n";
+  for (size_t i = 0; i < instructions.size(); ++i) {
+    std::string kernel = kernelText(bodyOf(instructions[i]));
+    kernel.erase(0, kernel.find(".visible"));
+    text += kernel.replace(kernel.find(" k("), 3, fmt::format(" k{}(", i));
+  }
+  std::string path = testing::TempDir() + fmt::format("attn-emulator-{}.ptx", getpid());
+  std::ofstream(path) << text;
+  std::string output;
+  FILE *pipe =
+      popen(fmt::format("'{}' -arch=sm_90 '{}' -o /dev/null 2>&1", ptxas, path).c_str(), "r");
+  for (int c; pipe && (c = fgetc(pipe)) != EOF;)
+    output += static_cast<char>(c);
+  int status = pipe ? pclose(pipe) : 1;
+  std::remove(path.c_str());
+  return status == 0 ? "" : output + "ptxas failed";
 }
 
 std::string registerList(const std::string &base, unsigned first, unsigned count) {

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ struct OneInstruction {
 };
 /// The value of d; `fault` is empty or why there is none.
 uint64_t evaluate(const OneInstruction &instruction, std::string &fault);
+
+/// What ptxas says about a module with a kernel for each instruction: empty if it takes them all,
+/// and nullopt if there is no ptxas.
+std::optional<std::string> assemble(const std::vector<OneInstruction> &instructions);
 
 /// `%<base><first>, ..` joined, `count` of them.
 std::string registerList(const std::string &base, unsigned first, unsigned count);

@@ -10,7 +10,8 @@
 
 namespace attn::test {
 
-/// A context, and what was said in it: "line:column: error: text" and so on, notes after their error.
+/// A context, and what was said in it: "line:column: error: text" and so on, notes after their
+/// error.
 class Session {
 public:
   Session() {
@@ -32,10 +33,10 @@ public:
 
 private:
   void record(mlir::Diagnostic &diagnostic) {
-    llvm::StringRef severity =
-        diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error     ? "error"
-        : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning ? "warning"
-                                                                        : "note";
+    llvm::StringRef severity = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error ? "error"
+                               : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning
+                                   ? "warning"
+                                   : "note";
     std::string place = "?";
     if (auto loc = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
       place = std::to_string(loc.getLine()) + ":" + std::to_string(loc.getColumn());

@@ -43,7 +43,7 @@ const ErrorCase kScoreErrors[] = {
       "2:18: note: add 'q' to the parameters after 'score'"}},
     {"UnknownName",
      kernelWith("score (s, q) => slope"),
-     {"2:17: error: unknown name 'slope', the parameters of this score are 's' or 'q'"}},
+     {"2:17: error: unknown name 'slope', the parameters of this score are 's' and 'q'"}},
     {"FunctionWithoutArguments",
      kernelWith("score (s) => tanh"),
      {"2:14: error: unknown name 'tanh', the parameters of this score are 's'",

@@ -85,6 +85,13 @@ ExecFn checkDouble(InstDecoder &decoder, const FloatModifiers &modifiers, ExecFn
   return exec;
 }
 
+void requireRounding(InstDecoder &decoder) {
+  for (std::string_view rounding : {"rn", "rz", "rm", "rp"})
+    if (decoder.hasModifier(rounding))
+      return;
+  decoder.fail("this instruction needs a rounding such as '.rn'");
+}
+
 template <class F> ExecFn decodeBinary(InstDecoder &decoder) {
   FloatModifiers modifiers = takeModifiers(decoder);
   Type type = decoder.takeType(kFloats);
@@ -97,6 +104,7 @@ template <class F> ExecFn decodeBinary(InstDecoder &decoder) {
 }
 
 ExecFn decodeFma(InstDecoder &decoder) {
+  requireRounding(decoder);
   FloatModifiers modifiers = takeModifiers(decoder);
   Type type = decoder.takeType(kFloats);
   sameType(decoder, type, 3);

@@ -78,6 +78,8 @@ void takeFlags(InstDecoder &decoder, unsigned reads) {
 }
 
 template <class F, unsigned kOperands> ExecFn decodeArithmetic(InstDecoder &decoder) {
+  if (kOperands == 3 && !decoder.hasModifier("rn"))
+    decoder.fail("fma needs '.rn'");
   takeFlags(decoder, kOperands);
   return exec<F, kOperands>;
 }

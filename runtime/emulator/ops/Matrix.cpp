@@ -100,7 +100,7 @@ struct HalfAccumulator {
 };
 
 /// D = A B + C. Registers: D, then A (row-major 16 x K), B (column-major K x 8), C.
-template <class Input, class DType, class CType, unsigned kDepth>
+template <class Input, class Accumulator, unsigned kDepth>
 void mma(Warp &warp, const Inst &inst, uint32_t mask) {
   constexpr unsigned kPer = Input::kPerRegister;
   constexpr unsigned kARegisters = kRows * kDepth / kLanes / kPer;
@@ -125,25 +125,21 @@ void mma(Warp &warp, const Inst &inst, uint32_t mask) {
       b[at.row][at.column] = Input::value(words[lane], i % kPer);
     }
   }
-  CType::read(warp, &inst.source(kARegisters + kBRegisters), c);
+  Accumulator::read(warp, &inst.source(kARegisters + kBRegisters), c);
   // Products of two significands of at most 11 bits are exact in float.
   for (unsigned row = 0; row < kRows; ++row)
     for (unsigned k = 0; k < kDepth; ++k)
       for (unsigned column = 0; column < kColumns; ++column)
         c[row][column] += a[row][k] * b[k][column];
-  DType::write(warp, &inst.places[0], c);
+  Accumulator::write(warp, &inst.places[0], c);
 }
 
 template <class Input, unsigned kDepth> ExecFn mmaForm(Type d, Type c) {
   if (d == Type::F32 && c == Type::F32)
-    return mma<Input, FloatAccumulator, FloatAccumulator, kDepth>;
+    return mma<Input, FloatAccumulator, kDepth>;
   if constexpr (std::is_same_v<Input, HalfInput>) {
     if (d == Type::F16 && c == Type::F16)
-      return mma<Input, HalfAccumulator, HalfAccumulator, kDepth>;
-    if (d == Type::F16 && c == Type::F32)
-      return mma<Input, HalfAccumulator, FloatAccumulator, kDepth>;
-    if (d == Type::F32 && c == Type::F16)
-      return mma<Input, FloatAccumulator, HalfAccumulator, kDepth>;
+      return mma<Input, HalfAccumulator, kDepth>;
   }
   return nullptr;
 }

@@ -1,0 +1,229 @@
+//===- ParseTest.cpp - what specs become -----------------------------------===//
+#include "test/frontend/Parse.h"
+
+#include "mlir/IR/Verifier.h"
+
+using namespace mlir;
+
+namespace attn::test {
+namespace {
+
+std::string printed(Attribute attr) {
+  std::string text;
+  llvm::raw_string_ostream(text) << attr;
+  return text;
+}
+
+std::string printed(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+/// The attention of a kernel with these items; `session` keeps its context alive.
+struct Parsed {
+  explicit Parsed(const std::string &text) {
+    module = session.parse(text);
+    EXPECT_TRUE(module) << text << (session.messages.empty() ? "" : session.messages.front());
+    if (module)
+      attention = attentionOf(*module);
+  }
+  Session session;
+  OwningOpRef<ModuleOp> module;
+  AttentionOp attention;
+};
+
+//===----------------------------------------------------------------------===//
+// Masks
+//===----------------------------------------------------------------------===//
+
+struct MaskCase {
+  const char *name, *items, *attribute;
+};
+void PrintTo(const MaskCase &maskCase, std::ostream *os) { *os << maskCase.name; }
+
+class Masks : public testing::TestWithParam<MaskCase> {};
+
+TEST_P(Masks, BecomeAttributes) {
+  Parsed parsed(kernelWith(GetParam().items));
+  ASSERT_TRUE(parsed.attention);
+  EXPECT_EQ(printed(parsed.attention.getMask()), GetParam().attribute);
+  EXPECT_TRUE(parsed.session.messages.empty());
+}
+
+const MaskCase kMasks[] = {
+    {"Default", "", "#attn.all"},
+    {"All", "mask all", "#attn.all"},
+    {"Causal", "mask causal", "#attn.causal"},
+    {"CausalEmptyArguments", "mask causal()", "#attn.causal"},
+    {"CausalTopLeft", "mask causal(top_left)", "#attn.causal<top_left = true>"},
+    {"CausalTopLeftNamed", "mask causal(top_left = true)", "#attn.causal<top_left = true>"},
+    {"CausalTopLeftFalse", "mask causal(top_left = false)", "#attn.causal"},
+    {"WindowOfOne", "mask window(1)", "#attn.window<left = 0, right = 0>"},
+    {"Window", "mask window(256)", "#attn.window<left = 255, right = 255>"},
+    {"WindowNamed", "mask window(width = 256)", "#attn.window<left = 255, right = 255>"},
+    {"WindowSides", "mask window(right = 2, left = 5)", "#attn.window<left = 5, right = 2>"},
+    {"Underscores", "mask window(1_024)", "#attn.window<left = 1023, right = 1023>"},
+    {"Sink", "mask sink(4)", "#attn.sink<4>"},
+    {"SinkOfNothing", "mask sink(count = 0)", "#attn.sink<0>"},
+    {"PrefixOfNumber", "mask prefix(64)", "#attn.prefix<64>"},
+    {"PrefixOfInput", "input n : i32[batch] mask prefix(n)", "#attn.prefix<@n>"},
+    {"PrefixOfMatchingNumber", "input n : i32[1] mask prefix(n)", "#attn.prefix<@n>"},
+    {"KeyLength", "input n : i32[batch] mask key_length(n)", "#attn.prefix<@n>"},
+    {"Same", "input d : i32[tokens] mask same(d)", "#attn.same<@d>"},
+    {"SameNamed", "input d : i32[256] mask same(input = d)", "#attn.same<@d>"},
+    {"From", "input m : bool[batch, heads, tokens, kv_tokens] mask from(m)", "#attn.input<@m>"},
+    {"FromBroadcast", "input m : bool[1, 1, tokens, kv_tokens] mask from(m)", "#attn.input<@m>"},
+    {"InputDeclaredLater", "mask prefix(n) input n : i32[batch]", "#attn.prefix<@n>"},
+    {"Neighborhood", "mask neighborhood(7)", "#attn.neighborhood<window = [7]>"},
+    {"NeighborhoodPositional", "mask neighborhood([8], 4, 2, true)",
+     "#attn.neighborhood<window = [8], stride = [4], dilation = [2], causal = [true]>"},
+    {"NeighborhoodNamed", "mask neighborhood(causal = [true], dilation = 3, window = 9)",
+     "#attn.neighborhood<window = [9], dilation = [3], causal = [true]>"},
+    {"AndBindsTighterThanOr", "mask causal & sink(1) | sink(2) & window(3)",
+     "#attn.or<#attn.and<#attn.causal, #attn.sink<1>>, #attn.and<#attn.sink<2>, "
+     "#attn.window<left = 2, right = 2>>>"},
+    {"NotBindsTightest", "mask !causal & sink(1)",
+     "#attn.and<#attn.not<#attn.causal>, #attn.sink<1>>"},
+    {"Parentheses", "mask causal & !(sink(1) | sink(2))",
+     "#attn.and<#attn.causal, #attn.not<#attn.or<#attn.sink<1>, #attn.sink<2>>>>"},
+    {"ChainsAreFlat", "mask sink(1) | sink(2) | sink(3)",
+     "#attn.or<#attn.sink<1>, #attn.sink<2>, #attn.sink<3>>"},
+    {"AcrossLines", "mask causal // the past\n  & # and\n  window(2)",
+     "#attn.and<#attn.causal, #attn.window<left = 1, right = 1>>"},
+};
+INSTANTIATE_TEST_SUITE_P(Frontend, Masks, testing::ValuesIn(kMasks),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST(Parse, ScalarsOfANeighborhoodStandForEveryDimension) {
+  Parsed parsed("kernel video { heads 24 head_dim 128 dtype bf16 tokens [30, 48, 80]\n"
+                "  mask neighborhood(window = [18, 24, 24], stride = 8, causal = [true, false, "
+                "false]) }");
+  EXPECT_EQ(printed(parsed.attention.getMask()),
+            "#attn.neighborhood<window = [18, 24, 24], stride = [8, 8, 8], causal = [true, false, "
+            "false]>");
+}
+
+TEST(Parse, NestingUpToTheLimitIsRead) {
+  std::string open(190, '('), close(190, ')');
+  Parsed parsed(kernelWith("mask " + open + "causal" + close));
+  EXPECT_EQ(printed(parsed.attention.getMask()), "#attn.causal");
+}
+
+//===----------------------------------------------------------------------===//
+// Items
+//===----------------------------------------------------------------------===//
+
+TEST(Parse, DefaultsOfAKernel) {
+  Parsed parsed("kernel plain { heads 8 head_dim 64 dtype f32 tokens [256] }");
+  auto function = cast<func::FuncOp>(parsed.module->getBody()->front());
+  EXPECT_EQ(function.getName(), "plain");
+  EXPECT_EQ(printed(function.getFunctionType()),
+            "(tensor<1x8x256x64xf32>, tensor<1x8x256x64xf32>, tensor<1x8x256x64xf32>) -> "
+            "(tensor<1x8x256x64xf32>, tensor<1x8x256xf32>)");
+  AttentionOp op = parsed.attention;
+  EXPECT_FALSE(op.getScale());
+  EXPECT_DOUBLE_EQ(op.getEffectiveScale(), 0.125);
+  EXPECT_FALSE(op.getQOffset());
+  EXPECT_TRUE(op.getHeadMasks().empty());
+  EXPECT_TRUE(op.getScore().empty());
+  EXPECT_EQ(op.getTokens(), op.getKvTokens());
+}
+
+TEST(Parse, EveryItem) {
+  Parsed parsed(R"(kernel full {
+    batch 2; heads 12, kv_heads 4; head_dim 192, value_dim 128
+    dtype bf16
+    tokens [6, 8]  kv_tokens [100]
+    scale 0.5  q_offset -3
+    mask causal
+    score (s) => s * 2
+  })");
+  auto function = cast<func::FuncOp>(parsed.module->getBody()->front());
+  EXPECT_EQ(printed(function.getFunctionType()),
+            "(tensor<2x12x48x192xbf16>, tensor<2x4x100x192xbf16>, tensor<2x4x100x128xbf16>) -> "
+            "(tensor<2x12x48x128xbf16>, tensor<2x12x48xf32>)");
+  EXPECT_EQ(parsed.attention.getScale()->convertToDouble(), 0.5);
+  EXPECT_EQ(parsed.attention.getQOffset(), -3);
+  EXPECT_EQ(parsed.attention.getTokens().getDims(), ArrayRef<int64_t>({6, 8}));
+  EXPECT_EQ(parsed.attention.getKvTokens().getDims(), ArrayRef<int64_t>({100}));
+}
+
+TEST(Parse, DynamicLengthsMakeDynamicTensors) {
+  Parsed parsed("kernel a { heads 4 kv_heads 2 head_dim 8 dtype f16 tokens [?, 16] kv_tokens [77] "
+                "input d : i32[tokens] input m : bool[1, 1, tokens, kv_tokens] mask from(m) }");
+  auto function = cast<func::FuncOp>(parsed.module->getBody()->front());
+  EXPECT_EQ(printed(function.getFunctionType()),
+            "(tensor<1x4x?x8xf16>, tensor<1x2x77x8xf16>, tensor<1x2x77x8xf16>, tensor<?xi32>, "
+            "tensor<1x1x?x77xi1>) -> (tensor<1x4x?x8xf16>, tensor<1x4x?xf32>)");
+  EXPECT_EQ(parsed.attention.getTokens().getDims(), ArrayRef<int64_t>({ShapedType::kDynamic, 16}));
+}
+
+TEST(Parse, HeadRangesAreSortedAndReplaceTheMask) {
+  Parsed parsed(kernelWith("heads 6..7 { mask sink(1) }  mask causal  heads 0..3 { mask all; }"));
+  EXPECT_EQ(printed(parsed.attention.getHeadMasks()),
+            "[#attn.heads<0, 3, #attn.all>, #attn.heads<6, 7, #attn.sink<1>>]");
+  EXPECT_EQ(printed(parsed.attention.getMaskOfHead(4)), "#attn.causal");
+}
+
+TEST(Parse, InputsBecomeArgumentsInTheirOrder) {
+  Parsed parsed(
+      kernelWith("input b : i32[batch]\ninput a : i32[tokens]\nmask prefix(b) & same(a)"));
+  EXPECT_EQ(parsed.attention.getInputNameList(), (SmallVector<StringRef>{"b", "a"}));
+  auto function = cast<func::FuncOp>(parsed.module->getBody()->front());
+  EXPECT_EQ(printed(function.getArgument(3).getType()), "tensor<1xi32>");
+  EXPECT_EQ(printed(function.getArgument(4).getType()), "tensor<256xi32>");
+  EXPECT_EQ(cast<NameLoc>(function.getArgument(4).getLoc()).getName(), "a");
+}
+
+TEST(Parse, UnreadInputIsAWarning) {
+  Session session;
+  EXPECT_TRUE(session.parse(kernelWith("input x : i32[batch]")));
+  EXPECT_EQ(session.messages,
+            std::vector<std::string>{"2:7: warning: input 'x' is read by no mask"});
+}
+
+TEST(Parse, KernelsOfAFileBecomeFunctions) {
+  Parsed parsed("kernel a { heads 1 head_dim 8 dtype f32 tokens [8] }\n"
+                "kernel b { heads 1 head_dim 8 dtype f32 tokens [8] }");
+  SmallVector<StringRef> names;
+  for (auto function : parsed.module->getOps<func::FuncOp>())
+    names.push_back(function.getName());
+  EXPECT_EQ(names, (SmallVector<StringRef>{"a", "b"}));
+  EXPECT_TRUE(succeeded(verify(*parsed.module)));
+}
+
+TEST(Parse, ItemWordsMayNameKernelsAndInputs) {
+  Parsed parsed("kernel heads { heads 1 head_dim 8 dtype f32 tokens [8] input mask : i32[batch] "
+                "mask prefix(mask) }");
+  EXPECT_EQ(printed(parsed.attention.getMask()), "#attn.prefix<@mask>");
+}
+
+TEST(Parse, ByteOrderMarkAndWindowsLinesAreSpace) {
+  Parsed parsed("\xEF\xBB\xBFkernel a {\r\n heads 1\r\n head_dim 8 dtype f32 tokens [8] // x\r\n}");
+  EXPECT_TRUE(parsed.attention);
+}
+
+TEST(Parse, TheModuleOutlivesItsText) {
+  Session session;
+  OwningOpRef<ModuleOp> module;
+  {
+    std::string text = kernelWith("input document : i32[tokens] mask same(document)");
+    module = session.parse(text);
+    std::fill(text.begin(), text.end(), 'x');
+  }
+  EXPECT_EQ(printed(attentionOf(*module).getMask()), "#attn.same<@document>");
+}
+
+TEST(Parse, FirstBytesOfAKernelNeverCrash) {
+  std::string text = kernelWith("input d : i32[tokens] heads 0..1 { mask !(causal & sink(3)) }\n"
+                                "score (s, q, k) => q < k ? softcap(s, 3.5e0) : -s / 2 scale 1e-3");
+  for (size_t length = 0; length + 3 < text.size(); ++length) {
+    Session session;
+    EXPECT_FALSE(session.parse(text.substr(0, length))) << length;
+    EXPECT_FALSE(session.messages.empty()) << length;
+  }
+}
+
+} // namespace
+} // namespace attn::test
