@@ -2,7 +2,7 @@
 
 #include "dialect/MaskFormulas.h"
 #include "dialect/Targets.h"
-#include "simulator/TileShapes.h"
+#include "simulator/Problem.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,21 +21,21 @@ constexpr int64_t kMaxTileRows = 1024;
 
 /// Distinct masks in the order of the heads, and each head's number.
 struct HeadMasks {
+  explicit HeadMasks(AttentionOp op) : maskOfHead(op.getNumHeads()) {
+    for (auto &[mask, heads] : groupHeads(op)) {
+      for (int64_t head : heads)
+        maskOfHead[head] = int32_t(masks.size());
+      masks.push_back(mask);
+    }
+  }
+  bool areLinear() const {
+    return llvm::all_of(
+        masks, [](Attribute mask) { return cast<MaskAttrInterface>(mask).isLinear(); });
+  }
+
   SmallVector<Attribute> masks;
   SmallVector<int32_t> maskOfHead;
 };
-
-HeadMasks groupHeads(AttentionOp op) {
-  HeadMasks groups;
-  for (int64_t h = 0; h < op.getNumHeads(); ++h) {
-    Attribute mask = op.getMaskOfHead(h);
-    auto *it = llvm::find(groups.masks, mask);
-    groups.maskOfHead.push_back(it - groups.masks.begin());
-    if (it == groups.masks.end())
-      groups.masks.push_back(mask);
-  }
-  return groups;
-}
 
 /// A score region needs registers for every element it works on; with half the keys they suffice.
 bool wantsFewKeys(AttentionOp op) {
@@ -44,37 +44,20 @@ bool wantsFewKeys(AttentionOp op) {
   return target && target->scoresInRegisters && !op.getScore().empty();
 }
 
-/// The tiles asked for, or chosen ones. A rank of the tiles other than the layout's flattens it.
-FailureOr<TileChoice> tilesOf(AttentionOp op, ArrayRef<Attribute> masks, ArrayRef<int64_t> queryTile,
-                              ArrayRef<int64_t> keyTile) {
-  ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
-  bool linear = llvm::all_of(
-      masks, [](Attribute mask) { return cast<MaskAttrInterface>(mask).isLinear(); });
-  size_t wanted = std::max(queryTile.size(), keyTile.size());
-  bool flatten = wanted ? wanted != tokens.size() : linear;
-  if (!flatten && tokens.size() != keys.size())
-    return op.emitError() << "queries have a layout of " << tokens.size() << " dimensions, keys of "
-                          << keys.size() << "; tiles of several dimensions need one rank";
-  TileChoice choice = chooseTiles(tokens, keys, flatten);
-  if (wantsFewKeys(op))
-    *llvm::max_element(choice.keyTile) = (*llvm::max_element(choice.keyTile) + 1) / 2;
-  if (!queryTile.empty())
-    choice.queryTile.assign(queryTile.begin(), queryTile.end());
-  if (!keyTile.empty())
-    choice.keyTile.assign(keyTile.begin(), keyTile.end());
-  size_t rank = choice.layout.size();
-  if (flatten && !linear)
-    return op.emitError() << "tiles of " << wanted << " dimensions for a neighborhood on a layout of "
-                          << tokens.size() << "; give a tile of " << tokens.size() << " dimensions";
-  for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)}) {
-    if (tile.size() != rank)
-      return op.emitError() << "tile of " << tile.size() << " dimensions for a layout of " << rank;
-    int64_t rows = 1;
-    for (int64_t extent : tile) {
-      if (extent < 1 || extent > kMaxTileRows || (rows *= extent) > kMaxTileRows)
-        return op.emitError() << "a tile must have 1 to " << kMaxTileRows
-                              << " tokens, each extent at least 1";
-    }
+/// The tiles asked for, or chosen ones that suit the target.
+FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
+                               ArrayRef<int64_t> keyTile) {
+  FailureOr<TileChoice> choice = tilesOf(op, linear, queryTile, keyTile, kMaxTileRows);
+  if (failed(choice))
+    return failure();
+  // Kernels find queries and keys of a box on one layout.
+  if (choice->layout.size() > 1 && choice->layout != choice->kvLayout)
+    return op.emitError() << "tokens " << layoutText(choice->layout) << " and kv_tokens "
+                          << layoutText(choice->kvLayout)
+                          << " differ, but tiles of several dimensions need one layout";
+  if (keyTile.empty() && wantsFewKeys(op)) {
+    int64_t &longest = *llvm::max_element(choice->keyTile);
+    longest = ceilDiv(longest, 2);
   }
   return choice;
 }
@@ -241,8 +224,8 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
   }
 
   LogicalResult tileOne(AttentionOp op) {
-    HeadMasks heads = groupHeads(op);
-    FailureOr<TileChoice> tiles = tilesOf(op, heads.masks, queryTile, keyTile);
+    HeadMasks heads(op);
+    FailureOr<TileChoice> tiles = tilesFor(op, heads.areLinear(), queryTile, keyTile);
     if (failed(tiles))
       return failure();
     SmallVector<StringRef> inputs = op.getInputNameList();
