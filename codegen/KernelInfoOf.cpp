@@ -39,6 +39,24 @@ static std::vector<int64_t> lengths(ArrayRef<int64_t> dims) {
   return result;
 }
 
+/// Dimensions that the score indexes with the query's row or the key's position.
+static void noteScoreReads(tile::AttentionOp op, KernelInfo &info) {
+  op.walk([&](tile::ScoreOp score) {
+    Block &body = score.getBody().front();
+    for (auto extract : body.getOps<tensor::ExtractOp>()) {
+      size_t input = llvm::find(op.getInputs(), extract.getTensor()) - op.getInputs().begin();
+      for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
+        auto cast = index.getDefiningOp<arith::IndexCastOp>();
+        IndexedBy &by = info.inputs[input].indexedBy[d];
+        if (cast && cast.getIn() == body.getArgument(3))
+          by = IndexedBy::Query;
+        else if (cast && cast.getIn() == body.getArgument(4))
+          by = IndexedBy::Key;
+      }
+    }
+  });
+}
+
 static LogicalResult fillInputs(tile::AttentionOp op, KernelInfo &info) {
   if (op.getInputs().size() > size_t(kMaxInputs))
     return op.emitError() << op.getInputs().size() << " run-time inputs; a kernel takes at most "
@@ -50,8 +68,9 @@ static LogicalResult fillInputs(tile::AttentionOp op, KernelInfo &info) {
       return op.emitError() << "run-time input '" << name << "' is a " << type
                             << "; inputs have at most 4 dimensions of 'f32', 'f16', 'bf16', 'i64', "
                                "'i32', 'i16', 'i8' or 'bool'";
-    info.inputs.push_back({name.str(), *dtype, lengths(type.getShape())});
+    info.inputs.push_back({name.str(), *dtype, lengths(type.getShape()), {}});
   }
+  noteScoreReads(op, info);
   return success();
 }
 
@@ -89,10 +108,19 @@ FailureOr<KernelInfo> kernelInfoOf(tile::AttentionOp op) {
   info.rank = op.getRank();
   info.tokens = lengths(op.getTokens().getDims());
   info.kvTokens = lengths(op.getKvTokens().getDims());
+  if (op.getTokens().hasGroups()) {
+    TokenCount count = op.getTokens().getTokenCount();
+    info.bounded = true;
+    info.tokenBase = count.base;
+    info.tokenUnit = count.unit;
+  }
   llvm::copy(op.getQueryTile(), info.queryTile.begin());
   llvm::copy(op.getKeyTile(), info.keyTile.begin());
   info.queryOffset = op.getQOffset();
   fillMasks(op, info);
+  if (!info.formulas.empty() && info.formulas.front().tables.size() > size_t(kMaxTables))
+    return op.emitError() << "the masks read " << info.formulas.front().tables.size()
+                          << " vectors over the queries; a kernel takes at most " << kMaxTables;
   if (failed(fillInputs(op, info)))
     return failure();
   return info;

@@ -1,5 +1,8 @@
 #include "dialect/Attn.h"
 
+#include "dialect/algebra/TileMap.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/STLExtras.h"
@@ -11,6 +14,25 @@ using namespace mlir;
 
 #include "dialect/AttnDialect.cpp.inc"
 #include "dialect/MaskInterface.cpp.inc"
+
+/// `@first,` or `@first, @second,` in front of other fields.
+static ParseResult parseInputPair(AsmParser &parser, FlatSymbolRefAttr &first,
+                                  FlatSymbolRefAttr &second) {
+  StringAttr name;
+  if (parser.parseAttribute(first) || parser.parseComma())
+    return failure();
+  if (failed(parser.parseOptionalSymbolName(name)))
+    return success();
+  second = FlatSymbolRefAttr::get(name);
+  return parser.parseComma();
+}
+
+static void printInputPair(AsmPrinter &printer, FlatSymbolRefAttr first, FlatSymbolRefAttr second) {
+  printer << first << ", ";
+  if (second)
+    printer << second << ", ";
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "dialect/AttnMasks.cpp.inc"
 #define GET_OP_CLASSES
@@ -39,11 +61,22 @@ Type lseTypeOf(Type output) {
 // Layout and heads
 //===----------------------------------------------------------------------===//
 
-LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 ArrayRef<int64_t> dims) {
-  if (dims.empty() || dims.size() > 3)
+/// Product of the lengths; ShapedType::kDynamic if one of them is.
+static int64_t productOf(ArrayRef<int64_t> dims) {
+  int64_t product = 1;
+  for (int64_t dim : dims) {
+    if (ShapedType::isDynamic(dim))
+      return ShapedType::kDynamic;
+    product *= dim;
+  }
+  return product;
+}
+
+static LogicalResult verifyLengths(function_ref<InFlightDiagnostic()> emitError,
+                                   ArrayRef<int64_t> dims) {
+  if (dims.empty() || dims.size() > kMaxRank)
     return emitError() << "token layout has " << dims.size()
-                       << " dimensions, but 1 to 3 are allowed";
+                       << " dimensions, but 1 to 4 are allowed";
   int64_t product = 1;
   for (int64_t dim : dims) {
     if (ShapedType::isDynamic(dim))
@@ -57,42 +90,151 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-Attribute LayoutAttr::parse(AsmParser &parser, Type) {
-  SmallVector<int64_t> dims;
-  auto parseDim = [&]() -> ParseResult {
+static LogicalResult verifyGroups(function_ref<InFlightDiagnostic()> emitError,
+                                  ArrayRef<GroupAttr> groups) {
+  int64_t open = 0;
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    if (failed(verifyLengths(emitError, group.getDims())))
+      return failure();
+    StringRef name = group.getName();
+    if (i > 0 && group.getDims().size() != 1)
+      return emitError() << "token group '" << name << "' has " << group.getDims().size()
+                         << " dimensions, but only the first group may have several";
+    for (int64_t dim : group.getDims().drop_front())
+      if (ShapedType::isDynamic(dim) || dim == 0)
+        return emitError() << "in a layout of groups only the first dimension of group '" << name
+                           << "' may be '?', and none may be 0";
+    open += ShapedType::isDynamic(group.getDims().front());
+    for (GroupAttr other : groups.take_front(i))
+      if (other.getName() == group.getName())
+        return emitError() << "token group '" << name << "' is declared twice";
+  }
+  if (open > 1)
+    return emitError() << "only one token group may have the length '?'";
+  return success();
+}
+
+/// Tokens of all groups.
+static int64_t tokensOf(ArrayRef<GroupAttr> groups) {
+  int64_t tokens = 0;
+  for (GroupAttr group : groups) {
+    if (ShapedType::isDynamic(group.getNumTokens()))
+      return ShapedType::kDynamic;
+    tokens += group.getNumTokens();
+  }
+  return tokens;
+}
+
+/// Those of the first group, lengthened until all tokens have a place.
+static SmallVector<int64_t> dimsOf(ArrayRef<GroupAttr> groups) {
+  SmallVector<int64_t> dims(groups.front().getDims());
+  int64_t slab = productOf(ArrayRef(dims).drop_front()), beyond = tokensOf(groups.drop_front());
+  bool isOpen = ShapedType::isDynamic(dims[0]) || ShapedType::isDynamic(beyond);
+  dims[0] = isOpen ? ShapedType::kDynamic : dims[0] + ceilDiv(beyond, slab);
+  return dims;
+}
+
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> dims, ArrayRef<GroupAttr> groups) {
+  if (failed(verifyLengths(emitError, dims)) || failed(verifyGroups(emitError, groups)))
+    return failure();
+  if (groups.empty())
+    return success();
+  SmallVector<int64_t> expected = dimsOf(groups);
+  int64_t tokens = tokensOf(groups);
+  bool isFlat = dims.size() == 1 && (dims[0] == tokens || ShapedType::isDynamic(tokens));
+  bool isOpen = llvm::is_contained(expected, ShapedType::kDynamic);
+  if (isFlat || dims == ArrayRef(expected) || (isOpen && dims.size() == expected.size()))
+    return success();
+  return emitError() << "the layout's dimensions do not follow from its token groups";
+}
+
+int64_t GroupAttr::getNumTokens() const { return productOf(getDims()); }
+
+LayoutAttr LayoutAttr::ofGroups(MLIRContext *context, ArrayRef<GroupAttr> groups) {
+  return get(context, dimsOf(groups), groups);
+}
+
+LayoutAttr LayoutAttr::withDims(ArrayRef<int64_t> dims) const {
+  return get(getContext(), dims, getGroups());
+}
+
+int64_t LayoutAttr::getNumTokens() const {
+  return hasGroups() ? tokensOf(getGroups()) : productOf(getDims());
+}
+
+TokenCount LayoutAttr::getTokenCount() const {
+  assert(hasGroups() && "only token groups count in this way");
+  TokenCount count;
+  for (GroupAttr group : getGroups()) {
+    if (ShapedType::isDynamic(group.getDims().front()))
+      count.unit = productOf(group.getDims().drop_front());
+    else
+      count.base += group.getNumTokens();
+  }
+  return count;
+}
+
+SmallVector<StringRef> LayoutAttr::getGroupNames() const {
+  return llvm::map_to_vector(getGroups(), [](GroupAttr group) { return group.getName().getValue(); });
+}
+
+static ParseResult parseLengths(AsmParser &parser, SmallVectorImpl<int64_t> &dims) {
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() -> ParseResult {
     if (succeeded(parser.parseOptionalQuestion())) {
       dims.push_back(ShapedType::kDynamic);
       return success();
     }
     return parser.parseInteger(dims.emplace_back());
-  };
-  if (parser.parseLess() ||
-      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseDim) ||
-      parser.parseGreater())
-    return {};
-  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(),
-                    dims);
+  });
 }
 
-void LayoutAttr::print(AsmPrinter &printer) const {
-  printer << "<[";
-  llvm::interleaveComma(getDims(), printer.getStream(), [&](int64_t dim) {
+static void printLengths(AsmPrinter &printer, ArrayRef<int64_t> dims) {
+  printer << "[";
+  llvm::interleaveComma(dims, printer.getStream(), [&](int64_t dim) {
     if (ShapedType::isDynamic(dim))
       printer << "?";
     else
       printer << dim;
   });
-  printer << "]>";
+  printer << "]";
 }
 
-int64_t LayoutAttr::getNumTokens() const {
-  int64_t product = 1;
-  for (int64_t dim : getDims()) {
-    if (ShapedType::isDynamic(dim))
-      return ShapedType::kDynamic;
-    product *= dim;
-  }
-  return product;
+Attribute GroupAttr::parse(AsmParser &parser, Type) {
+  StringAttr name;
+  SmallVector<int64_t> dims;
+  if (parser.parseLess() || parser.parseAttribute(name) || parser.parseComma() ||
+      parseLengths(parser, dims) || parser.parseGreater())
+    return {};
+  return get(parser.getContext(), name, dims);
+}
+
+void GroupAttr::print(AsmPrinter &printer) const {
+  printer << "<" << getName() << ", ";
+  printLengths(printer, getDims());
+  printer << ">";
+}
+
+Attribute LayoutAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int64_t> dims;
+  SmallVector<GroupAttr> groups;
+  if (parser.parseLess() || parseLengths(parser, dims))
+    return {};
+  while (succeeded(parser.parseOptionalComma()))
+    if (parser.parseAttribute(groups.emplace_back()))
+      return {};
+  if (parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(),
+                    dims, groups);
+}
+
+void LayoutAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printLengths(printer, getDims());
+  for (GroupAttr group : getGroups())
+    printer << ", " << Attribute(group);
+  printer << ">";
 }
 
 LogicalResult HeadsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t first,
@@ -113,11 +255,16 @@ SmallVector<StringRef> AttentionOp::getInputNameList() {
                              [](StringAttr name) { return name.getValue(); });
 }
 
+MaskInputs AttentionOp::getMaskInputs() {
+  return {getInputNameList(), SmallVector<Type>(getInputs().getTypes())};
+}
+
 Attribute AttentionOp::getMaskOfHead(int64_t head) {
+  Attribute mask = getMask();
   for (HeadsAttr heads : getHeadMasks().getAsRange<HeadsAttr>())
     if (heads.getFirst() <= head && head <= heads.getLast())
-      return heads.getMask();
-  return getMask();
+      mask = heads.getMask();
+  return cast<MaskAttrInterface>(mask).forHead(head);
 }
 
 double AttentionOp::getEffectiveScale() {
@@ -182,7 +329,11 @@ LogicalResult AttentionOp::verify() {
   if (names.size() != getInputs().size())
     return emitOpError() << names.size() << " input names for " << getInputs().size() << " inputs";
   SmallVector<Type> types(getInputs().getTypes());
-  MaskContext context{getTokens().getDims(), getKvTokens().getDims(), names, types};
+  SmallVector<StringRef> groups = getKvTokens().getGroupNames();
+  if (getTokens().hasGroups() && getTokens() != getKvTokens())
+    return emitOpError("token groups need queries and keys on one layout");
+  MaskContext context{getTokens().getDims(), getKvTokens().getDims(), names, types, getNumHeads(),
+                      groups, getKvTokens().getNumTokens()};
   SmallVector<Attribute> masks{getMask()};
   for (HeadsAttr heads : getHeadMasks().getAsRange<HeadsAttr>())
     masks.push_back(heads.getMask());
@@ -196,6 +347,25 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+/// A score reads elements of the attention's inputs and no other tensor.
+static LogicalResult verifyScoreReads(AttentionOp op) {
+  for (Operation &inner : op.getScore().front())
+    for (Value operand : inner.getOperands()) {
+      auto type = dyn_cast<TensorType>(operand.getType());
+      if (!type)
+        continue;
+      if (!isa<tensor::ExtractOp>(inner) || !llvm::is_contained(op.getInputs(), operand))
+        return inner.emitError("a score reads tensors with 'tensor.extract' only, and only the "
+                               "attention's inputs");
+      Type element = type.getElementType();
+      if (!element.isF32() && !element.isF16() && !element.isBF16() &&
+          !element.isSignlessInteger(32) && !element.isSignlessInteger(1))
+        return inner.emitError("a score reads an input of '")
+               << element << "', but only 'f32', 'f16', 'bf16', 'i32' and 'i1' are allowed";
+    }
+  return success();
+}
+
 LogicalResult AttentionOp::verifyRegions() {
   if (getScore().empty())
     return success();
@@ -206,7 +376,7 @@ LogicalResult AttentionOp::verifyRegions() {
     return emitOpError("score region must be one block with arguments (f32, i32, i32, i32, i32)");
   if (block.empty() || !isa<YieldOp>(block.back()))
     return emitOpError("score region must end in 'attn.yield'");
-  return success();
+  return verifyScoreReads(*this);
 }
 
 /// Masks are simplified, and head ranges with the mask of the whole are dropped.

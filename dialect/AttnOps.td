@@ -21,7 +21,9 @@ def Attn_AttentionOp : Op<Attn_Dialect, "attention", [Pure,
     row that sees no key gives output 0 and lse -inf.
 
     The score region takes (s: f32, b: i32, h: i32, q: i32, k: i32), q with q_offset added, linear
-    positions, and yields the new score.
+    positions, and yields the new score. It may read elements of `inputs` (f32, f16, bf16, i32, i1) with
+    tensor.extract; an index beyond the end of a dimension is answered with the last element. The row of
+    an input that belongs to the query is attn.row, not q.
   }];
   let arguments = (ins Attn_Heads4D:$query, Attn_Heads4D:$key, Attn_Heads4D:$value,
                        Variadic<AnyRankedTensor>:$inputs,
@@ -43,7 +45,8 @@ def Attn_AttentionOp : Op<Attn_Dialect, "attention", [Pure,
   let hasCanonicalizeMethod = 1;
   let extraClassDeclaration = [{
     ::llvm::SmallVector<::mlir::StringRef> getInputNameList();
-    /// The mask of query head `head`.
+    MaskInputs getMaskInputs();
+    /// The mask of query head `head`, as that head sees it.
     ::mlir::Attribute getMaskOfHead(int64_t head);
     double getEffectiveScale();
     int64_t getNumHeads() { return getQuery().getType().getDimSize(1); }
@@ -55,6 +58,12 @@ def Attn_YieldOp : Op<Attn_Dialect, "yield", [Pure, Terminator, HasParent<"Atten
   let summary = "the score that the score region has computed";
   let arguments = (ins F32:$score);
   let assemblyFormat = "$score attr-dict `:` type($score)";
+}
+
+def Attn_RowOp : Op<Attn_Dialect, "row", [Pure, HasParent<"AttentionOp">]> {
+  let summary = "in a score region: the row-major number of the query, without q_offset";
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict";
 }
 
 #endif

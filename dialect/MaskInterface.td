@@ -9,10 +9,10 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
   let description = "The questions that passes and targets ask of any mask kind.";
   let methods = [
     InterfaceMethod<[{
-      Adds the mask's formula to `builder` and returns it. `inputs` are the names of the run-time
-      inputs of the attention, in order; a kind that reads one finds its index there.
+      Adds the mask's formula to `builder` and returns it. `inputs` are the run-time inputs of the
+      attention, in order; a kind that reads one finds its index there. `verifyOn` has succeeded.
     }], "::attn::TermId", "buildTerm",
-        (ins "::attn::FormulaBuilder &":$builder, "::llvm::ArrayRef<::mlir::StringRef>":$inputs)>,
+        (ins "::attn::FormulaBuilder &":$builder, "const ::attn::MaskInputs &":$inputs)>,
     InterfaceMethod<[{
       Checks what can be checked only against the layout: ranks, lengths (dynamic ones are
       ShapedType::kDynamic), inputs.
@@ -23,6 +23,16 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
       Whether the mask speaks of linear positions only, so that a layout of several dimensions may be
       tiled as one.
     }], "bool", "isLinear", (ins), [{}], [{ return true; }]>,
+    InterfaceMethod<[{
+      The mask as one query head sees it. Equal masks of heads are one, and masks that differ in numbers
+      alone share their code.
+    }], "::mlir::Attribute", "forHead", (ins "int64_t":$head), [{}], [{ return $_attr; }]>,
+    InterfaceMethod<[{
+      Whether the mask says more than which keys are seen, so that it cannot be part of another one.
+    }], "bool", "standsAlone", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+      Tokens of a block on which the mask's data is constant, which tiles must divide; 0 for any.
+    }], "int64_t", "blockSize", (ins), [{}], [{ return 0; }]>,
     InterfaceMethod<"The simplest mask with the same meaning; itself when there is none.",
         "::mlir::Attribute", "simplified", (ins), [{}], [{ return $_attr; }]>
   ];

@@ -80,10 +80,23 @@ LogicalResult AttentionOp::verify() {
   return verifyArguments(*this, getBody().front(), 3, {}, "body");
 }
 
+LogicalResult InitOp::verify() {
+  auto parent = (*this)->getParentOfType<AttentionOp>();
+  if (getFormulas().empty() != (getNumOperands() == 0) || getNumOperands() % 4 != 0)
+    return emitOpError("takes batch, head, tile and formula with its regions, and nothing without");
+  for (Region &formula : getFormulas()) {
+    unsigned rank = parent ? parent.getRank() : formula.getNumArguments() - 2;
+    if (failed(verifyArguments(*this, formula.front(), 2 + rank, {}, "formula")) ||
+        failed(verifyYield(*this, formula.front(), {IntegerType::get(getContext(), 32)})))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult ForKeysOp::verify() {
-  Type i1 = IntegerType::get(getContext(), 1);
+  Type i1 = IntegerType::get(getContext(), 1), i32 = IntegerType::get(getContext(), 32);
   Type acc = getAcc().getType(), column = getMax().getType();
-  if (failed(verifyArguments(*this, getBody().front(), 1, {i1, acc, column, column}, "body")))
+  if (failed(verifyArguments(*this, getBody().front(), 1, {i1, i32, acc, column, column}, "body")))
     return failure();
   return verifyYield(*this, getBody().front(), {acc, column, column});
 }
@@ -112,8 +125,8 @@ LogicalResult MaskOp::verify() {
   if (getFormulas().empty())
     return emitOpError("needs at least one formula");
   for (Region &formula : getFormulas()) {
-    unsigned rank = parent ? parent.getRank() : (formula.getNumArguments() - 2) / 2;
-    if (failed(verifyArguments(*this, formula.front(), 2 + 2 * rank, {}, "formula")) ||
+    unsigned rank = parent ? parent.getRank() : (formula.getNumArguments() - 3) / 2;
+    if (failed(verifyArguments(*this, formula.front(), 3 + 2 * rank, {}, "formula")) ||
         failed(verifyYield(*this, formula.front(), {IntegerType::get(getContext(), 1)})))
       return failure();
   }

@@ -38,6 +38,11 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
     grid of tiles of `query_tile` over `tokens`; it ends in tile.finish. Tiles may run in any order;
     longest first is best. `masks` are the distinct masks and `mask_of_head` says whose is whose: the
     tile map of a head is that of its mask (dialect/MaskFormulas.h).
+
+    On a layout of token groups the number of tokens is that of the tensors and may be smaller than the
+    layout (`isBounded`): rows whose row-major position is not below it are outside the layout, as rows
+    beyond a dimension's end are. Loads give zeros for rows outside, their outputs are not stored, and
+    mask regions hide such keys.
   }];
   let arguments = (ins Tile_Whole:$query, Tile_Whole:$key, Tile_Whole:$value,
                        Variadic<AnyRankedTensor>:$inputs,
@@ -59,6 +64,8 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
     int64_t getQueryRows(); ///< tokens of a query tile
     int64_t getKeyRows();   ///< tokens of a key tile
     ::llvm::SmallVector<::mlir::StringRef> getInputNameList();
+    /// Whether positions of the layout may lie beyond the last token.
+    bool isBounded() { return getRank() > 1 && getKvTokens().hasGroups(); }
   }];
 }
 
@@ -76,8 +83,10 @@ def Tile_ForKeysOp : Tile_Op<"for_keys", [SingleBlock,
     AllTypesMatch<["acc", "accResult"]>, AllTypesMatch<["max", "maxResult", "sum", "sumResult"]>]> {
   let summary = "loops over the key tiles that the query tile visits";
   let description = [{
-    The body takes (key tile number, partial: i1, acc, max, sum). `partial` is false for tiles all of
-    whose pairs are visible. Tiles without a visible pair are not visited, none is visited twice.
+    The body takes (key tile number, partial: i1, listed: i32, acc, max, sum). `partial` is false for
+    tiles all of whose pairs are visible. `listed` is the truth of the listed atoms of the head's
+    formula, one bit each in their order: what the lists of tiles say of this tile (AtomKind::Listed).
+    Tiles without a visible pair are not visited, none is visited twice.
   }];
   let arguments = (ins I32:$batch, I32:$head, I32:$tile,
                        Tile_Scores:$acc, Tile_Column:$max, Tile_Column:$sum);
@@ -90,10 +99,22 @@ def Tile_ForKeysOp : Tile_Op<"for_keys", [SingleBlock,
   let hasVerifier = 1;
 }
 
-def Tile_InitOp : Tile_Op<"init", [Pure, AllTypesMatch<["max", "sum"]>]> {
+def Tile_InitOp : Tile_Op<"init", [Pure, AttrSizedOperandSegments, AllTypesMatch<["max", "sum"]>]> {
   let summary = "the state before the first key: acc 0, max -inf, sum 0";
+  let description = [{
+    With formulas, a row starts as if it had seen n keys whose score and value are 0, n being what region
+    number `formula` yields for it: max 0 and sum n where n > 0. Each region takes (b, h, q0 .. q{r-1}),
+    coordinates in the layout, without q_offset. Of rows outside the layout n is unspecified.
+  }];
+  let arguments = (ins Optional<I32>:$batch, Optional<I32>:$head, Optional<I32>:$tile,
+                       Optional<I32>:$formula);
   let results = (outs Tile_Scores:$acc, Tile_Column:$max, Tile_Column:$sum);
-  let assemblyFormat = "attr-dict `:` type($acc) `,` type($max)";
+  let regions = (region VariadicRegion<SizedRegion<1>>:$formulas);
+  let assemblyFormat = [{
+    (`of` `[` $batch^ `,` $head `,` $tile `]` `formula` $formula $formulas)? attr-dict
+    `:` type($acc) `,` type($max)
+  }];
+  let hasVerifier = 1;
 }
 
 def Tile_ScoresOp : Tile_Op<"scores", [Pure]> {
@@ -109,6 +130,10 @@ def Tile_ScoresOp : Tile_Op<"scores", [Pure]> {
 
 def Tile_ScoreOp : Tile_Op<"score", [Pure, AllTypesMatch<["scores", "result"]>]> {
   let summary = "applies the score region (s, b, h, q, k) to every element, linear positions";
+  let description = [{
+    q is the query's row, without q_offset. Elements of the attention's inputs are read as
+    attn.attention says. What the region yields for rows outside the layout is unspecified.
+  }];
   let arguments = (ins Tile_Scores:$scores, I32:$batch, I32:$head, I32:$tile, I32:$keyTile);
   let results = (outs Tile_Scores:$result);
   let regions = (region SizedRegion<1>:$body);
@@ -121,16 +146,18 @@ def Tile_ScoreOp : Tile_Op<"score", [Pure, AllTypesMatch<["scores", "result"]>]>
 def Tile_MaskOp : Tile_Op<"mask", [Pure, AllTypesMatch<["scores", "result"]>]> {
   let summary = "-inf where region number `formula` yields false, if `partial`";
   let description = [{
-    Each region takes (b, h, q0 .. q{r-1}, k0 .. k{r-1}), coordinates in the layout, without q_offset, and
-    yields whether the query sees the key. One formula serves all heads whose masks differ in constants
-    alone; those are read by tile.symbol.
+    Each region takes (b, h, q0 .. q{r-1}, k0 .. k{r-1}, listed), coordinates in the layout, without
+    q_offset, and the bits that tile.for_keys gives with the key tile; it yields whether the query sees
+    the key. One formula serves all heads whose masks differ in constants alone; those are read by
+    tile.symbol.
   }];
   let arguments = (ins Tile_Scores:$scores, I32:$batch, I32:$head, I32:$tile, I32:$keyTile,
-                       I1:$partial, I32:$formula);
+                       I1:$partial, I32:$listed, I32:$formula);
   let results = (outs Tile_Scores:$result);
   let regions = (region VariadicRegion<SizedRegion<1>>:$formulas);
   let assemblyFormat = [{
-    $scores `at` `[` $batch `,` $head `,` $tile `,` $keyTile `]` `if` $partial `formula` $formula
+    $scores `at` `[` $batch `,` $head `,` $tile `,` $keyTile `]` `if` $partial `listed` $listed
+    `formula` $formula
     $formulas attr-dict `:` type($scores)
   }];
   let hasVerifier = 1;
@@ -156,6 +183,18 @@ def Tile_SymbolOp : Tile_Op<"symbol", [Pure]> {
   let arguments = (ins Tile_SymbolKindAttr:$kind, I32Attr:$index, I32:$batch, I32:$head);
   let results = (outs I32:$result);
   let assemblyFormat = "$kind $index `of` `[` $batch `,` $head `]` attr-dict";
+}
+
+def Tile_TableOp : Tile_Op<"table", [Pure]> {
+  let summary = "entry `query` of run-time table `index`";
+  let description = [{
+    Tables hold one i32 per query and are made at launch (KernelArgs::tables). `query` is a row-major
+    position without q_offset; one of a row outside the layout may be read, and is answered with the
+    entry of some query.
+  }];
+  let arguments = (ins ConfinedAttr<I32Attr, [IntMinValue<0>, IntMaxValue<7>]>:$index, I32:$query);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$index `at` `[` $query `]` attr-dict";
 }
 
 def Tile_SoftmaxOp : Tile_Op<"softmax", [Pure, AllTypesMatch<["scores", "weights"]>,
@@ -187,12 +226,15 @@ def Tile_AccumulateOp : Tile_Op<"accumulate", [Pure, AllTypesMatch<["acc", "resu
 def Tile_FinishOp : Tile_Op<"finish", [Terminator, HasParent<"AttentionOp">,
                                        AllTypesMatch<["max", "sum"]>]> {
   let summary = "the tile's rows: output acc / sum (0 where sum is 0), lse max + log sum";
+  let description = [{
+    The zero keys of tile.init are part of sum alone: they take softmax mass, and add nothing to acc.
+  }];
   let arguments = (ins Tile_Scores:$acc, Tile_Column:$max, Tile_Column:$sum);
   let assemblyFormat = "$acc `,` $max `,` $sum attr-dict `:` type($acc) `,` type($max)";
 }
 
 def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator,
-                                     ParentOneOf<["ForKeysOp", "ScoreOp", "MaskOp"]>]> {
+                                     ParentOneOf<["ForKeysOp", "InitOp", "ScoreOp", "MaskOp"]>]> {
   let summary = "ends a region with its values";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";

@@ -1,6 +1,7 @@
 //===- Lexer.cpp - words of the .attn language ----------------------------===//
 #include "frontend/Lexer.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 using llvm::StringRef;
@@ -78,6 +79,17 @@ Token Lexer::lexNumber() {
                           "', write decimal digits, optionally with '_' between them");
 }
 
+/// From one '"' to the next on the same line; there are no escapes.
+Token Lexer::lexString() {
+  size_t end = 1;
+  while (end < rest.size() && rest[end] != '"' &&
+         !llvm::is_contained({'\n', '\r', '\0'}, rest[end]))
+    ++end;
+  if (end < rest.size() && rest[end] == '"')
+    return take(Token::String, end + 1);
+  return invalid(end, "string is not closed, a '\"' must follow on its line");
+}
+
 static std::string describeCharacter(unsigned char c) {
   if (llvm::isPrint(c))
     return std::string("unexpected character '") + char(c) + "'";
@@ -92,6 +104,8 @@ Token Lexer::next() {
     return take(Token::Identifier, rest.take_while(continuesWord).size());
   if (llvm::isDigit(rest.front()))
     return lexNumber();
+  if (rest.front() == '"')
+    return lexString();
   for (StringRef two : {"=>", "<=", ">=", "==", "!=", "&&", "||", ".."})
     if (rest.starts_with(two))
       return take(Token::Punctuation, 2);

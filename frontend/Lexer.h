@@ -9,10 +9,10 @@
 namespace attn {
 
 struct Token {
-  enum Kind { End, Invalid, Identifier, Integer, Real, Punctuation };
+  enum Kind { End, Invalid, Identifier, Integer, Real, String, Punctuation };
 
   Kind kind = End;
-  llvm::StringRef text; // as it stands in the source; empty at the end
+  llvm::StringRef text; // as it stands in the source, a String with its quotes; empty at the end
   std::string problem;  // of an Invalid token: the message, without the place
 
   llvm::SMLoc loc() const { return llvm::SMLoc::getFromPointer(text.data()); }
@@ -28,9 +28,13 @@ public:
   /// The next token; End for ever after the last one.
   Token next();
 
+  /// The text that is still to be read from `place` on, which lies further on.
+  void jumpTo(const char *place) { rest = llvm::StringRef(place, rest.end() - place); }
+
 private:
   void skipSpaceAndComments();
   Token lexNumber();
+  Token lexString();
   Token take(Token::Kind kind, size_t length);
   Token invalid(size_t length, std::string problem);
 

@@ -1,6 +1,6 @@
 //===- MaskKinds.cpp - the mask kinds of the language ---------------------===//
-#include "dialect/MaskFormulas.h"
-#include "frontend/Builders.h"
+#include "frontend/MaskArguments.h"
+#include "frontend/SpanPlan.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -9,432 +9,310 @@ using namespace mlir;
 namespace attn {
 namespace {
 
-class Arguments;
-
-/// One row for each name that a mask may have.
-struct MaskKind {
-  StringRef name;
-  StringRef usage;
-  /// Names of the arguments; the first `positional` of them may come without their name.
-  SmallVector<StringRef> parameters;
-  unsigned positional;
-  /// A boolean argument that may be written as its bare name.
-  StringRef flag;
-  Attribute (*build)(Arguments &);
-};
-
-/// The arguments of one mask, matched with the parameters of its kind.
-class Arguments {
-public:
-  Arguments(const syntax::Mask &mask, const MaskKind &kind, const MaskScope &scope)
-      : mask(mask), kind(kind), scope(scope), values(kind.parameters.size()) {}
-
-  LogicalResult match();
-  bool has(StringRef name) const { return valueOf(name); }
-  bool isWord(StringRef name) const {
-    return has(name) && valueOf(name)->kind == syntax::Value::Name;
-  }
-  LogicalResult require(StringRef name) const;
-
-  /// A required number, `least` or more.
-  FailureOr<int64_t> number(StringRef name, int64_t least) const;
-  FailureOr<bool> boolean(StringRef name, bool fallback) const;
-  /// One number for each dimension; a single one stands for all dimensions.
-  FailureOr<SmallVector<int64_t>> numbers(StringRef name, int64_t least, int64_t fallback) const;
-  FailureOr<SmallVector<bool>> booleans(StringRef name, bool fallback) const;
-  /// A required input of element type i32 or i1 with the extents that `dims` names.
-  FailureOr<FlatSymbolRefAttr> input(StringRef name, unsigned bits, ArrayRef<StringRef> dims,
-                                     bool broadcasts = false) const;
-
-  /// The error that the dialect's checks write into: at the mask.
-  InFlightDiagnostic error() const { return scope.source.error(mask.loc); }
-  MLIRContext *context() const { return scope.source.getContext(); }
-  /// `attr`, when it fits the layouts and inputs.
-  Attribute check(Attribute attr) const {
-    if (!attr ||
-        failed(cast<MaskAttrInterface>(attr).verifyOn([&] { return error(); }, scope.layouts)))
-      return {};
-    return attr;
-  }
-
-  const syntax::Mask &mask;
-  const MaskKind &kind;
-  const MaskScope &scope;
-
-private:
-  const syntax::Value *valueOf(StringRef name) const;
-  LogicalResult set(StringRef name, const syntax::Argument &argument);
-  LogicalResult unknownName(const syntax::Word &name) const;
-  FailureOr<int64_t> toNumber(StringRef name, const syntax::Value &value, int64_t least) const;
-  FailureOr<bool> toBoolean(StringRef name, const syntax::Value &value) const;
-  template <class T, class Convert>
-  FailureOr<SmallVector<T>> perDimension(StringRef name, T fallback, Convert convert) const;
-  FailureOr<RankedTensorType> declaredType(const syntax::Value &value, StringRef shape) const;
-
-  SmallVector<const syntax::Argument *> values; // one for each parameter of the kind
-};
-
 //===----------------------------------------------------------------------===//
-// Kinds
+// Row-major order
 //===----------------------------------------------------------------------===//
 
-Attribute buildAll(Arguments &arguments) {
-  return arguments.check(AllAttr::get(arguments.context()));
-}
+Attribute buildAll(MaskArguments &arguments) { return arguments.make<AllAttr>(); }
 
-Attribute buildCausal(Arguments &arguments) {
+Attribute buildCausal(MaskArguments &arguments) {
   FailureOr<bool> topLeft = arguments.boolean("top_left", false);
-  return failed(topLeft) ? Attribute()
-                         : arguments.check(CausalAttr::get(arguments.context(), *topLeft));
+  FailureOr<int64_t> dim = failure();
+  if (succeeded(topLeft))
+    dim = arguments.has("dim") ? arguments.number("dim", 0) : FailureOr<int64_t>(-1);
+  return failed(dim) ? Attribute() : arguments.make<CausalAttr>(*topLeft, *dim);
 }
 
-/// window(w) is |q - k| < w.
-Attribute buildWindow(Arguments &arguments) {
-  if (arguments.has("width") && (arguments.has("left") || arguments.has("right"))) {
-    arguments.scope.source.error(arguments.mask.loc)
-        << "'window' takes either one width or 'left' and 'right'";
+/// window(w) is |q - k| < w; with a dilation these are steps of it.
+Attribute buildWindow(MaskArguments &arguments) {
+  bool hasSides = arguments.has("left") || arguments.has("right");
+  if (arguments.has("width") && hasSides) {
+    arguments.error() << "'window' takes either one width or 'left' and 'right'";
     return {};
   }
-  if (!arguments.has("left") && !arguments.has("right")) {
-    FailureOr<int64_t> width = arguments.number("width", 1);
-    return failed(width)
-               ? Attribute()
-               : arguments.check(WindowAttr::get(arguments.context(), *width - 1, *width - 1));
+  FailureOr<int64_t> left = failure(), right = failure(), dilation = failure();
+  if (hasSides) {
+    left = arguments.number("left", 0);
+    if (succeeded(left))
+      right = arguments.number("right", 0);
+  } else if (FailureOr<int64_t> width = arguments.number("width", 1); succeeded(width)) {
+    left = right = *width - 1;
   }
-  FailureOr<int64_t> left = arguments.number("left", 0), right = failure();
-  if (succeeded(left))
-    right = arguments.number("right", 0);
-  return failed(right) ? Attribute()
-                       : arguments.check(WindowAttr::get(arguments.context(), *left, *right));
+  if (succeeded(right))
+    dilation = arguments.number("dilation", 1, 1);
+  return failed(dilation) ? Attribute() : arguments.make<WindowAttr>(*left, *right, *dilation);
 }
 
-Attribute buildSink(Arguments &arguments) {
+Attribute buildSink(MaskArguments &arguments) {
   FailureOr<int64_t> count = arguments.number("count", 0);
-  return failed(count) ? Attribute() : arguments.check(SinkAttr::get(arguments.context(), *count));
+  return failed(count) ? Attribute() : arguments.make<SinkAttr>(*count);
 }
 
-Attribute buildPrefix(Arguments &arguments) {
-  if (arguments.isWord("count")) {
-    FailureOr<FlatSymbolRefAttr> input = arguments.input("count", 32, {"batch"});
-    return failed(input) ? Attribute()
-                         : arguments.check(PrefixAttr::get(arguments.context(), 0, *input));
+Attribute prefixOfInput(MaskArguments &arguments, StringRef name) {
+  FailureOr<FlatSymbolRefAttr> input = arguments.input(name, 32, {"batch"});
+  return failed(input) ? Attribute() : arguments.make<PrefixAttr>(int64_t(0), *input);
+}
+
+Attribute buildPrefix(MaskArguments &arguments) {
+  if (arguments.isWord("count"))
+    return prefixOfInput(arguments, "count");
+  FailureOr<int64_t> count = arguments.number("count", 0);
+  return failed(count) ? Attribute() : arguments.make<PrefixAttr>(*count, FlatSymbolRefAttr());
+}
+
+Attribute buildKeyLength(MaskArguments &arguments) { return prefixOfInput(arguments, "input"); }
+
+/// A range of positions, or a token group.
+template <class Attr> Attribute buildRange(MaskArguments &arguments) {
+  if (arguments.has("group")) {
+    if (arguments.has("first") || arguments.has("count")) {
+      InFlightDiagnostic diag = arguments.error();
+      diag << "'" << arguments.kind.name << "' takes either a group or 'first' and 'count'";
+      return arguments.noteUsage(diag), Attribute();
+    }
+    FailureOr<FlatSymbolRefAttr> group = arguments.group("group");
+    return failed(group) ? Attribute() : arguments.make<Attr>(int64_t(0), int64_t(0), *group);
   }
-  FailureOr<int64_t> count = arguments.number("count", 0);
-  return failed(count)
-             ? Attribute()
-             : arguments.check(PrefixAttr::get(arguments.context(), *count, FlatSymbolRefAttr()));
+  FailureOr<int64_t> first = arguments.number("first", 0, 0), count = failure();
+  if (succeeded(first))
+    count = arguments.number("count", 0);
+  return failed(count) ? Attribute() : arguments.make<Attr>(*first, *count, FlatSymbolRefAttr());
 }
 
-Attribute buildKeyLength(Arguments &arguments) {
-  FailureOr<FlatSymbolRefAttr> input = arguments.input("input", 32, {"batch"});
-  return failed(input) ? Attribute()
-                       : arguments.check(PrefixAttr::get(arguments.context(), 0, *input));
+Attribute buildGlobal(MaskArguments &arguments) {
+  FailureOr<int64_t> first = arguments.number("first", 0, 0), count = failure();
+  if (succeeded(first))
+    count = arguments.number("count", 0);
+  return failed(count) ? Attribute() : arguments.make<GlobalAttr>(*first, *count);
 }
 
-Attribute buildSame(Arguments &arguments) {
-  const MaskScope &scope = arguments.scope;
-  if (scope.tokens != scope.kvTokens) {
-    scope.source.error(arguments.mask.loc)
-        << "'same' compares labels of one token layout, but 'tokens' and 'kv_tokens' differ";
+Attribute buildStrided(MaskArguments &arguments) {
+  FailureOr<int64_t> stride = arguments.number("stride", 1);
+  return failed(stride) ? Attribute() : arguments.make<StridedAttr>(*stride);
+}
+
+Attribute buildFixed(MaskArguments &arguments) {
+  FailureOr<int64_t> stride = arguments.number("stride", 1), count = failure();
+  if (succeeded(stride))
+    count = arguments.number("count", 1);
+  return failed(count) ? Attribute() : arguments.make<FixedAttr>(*stride, *count);
+}
+
+Attribute buildSpans(MaskArguments &arguments) {
+  FailureOr<syntax::Word> path = arguments.text("plan");
+  FailureOr<int64_t> layer = failure(), newTokens = failure();
+  if (succeeded(path))
+    layer = arguments.number("layer", 0);
+  if (succeeded(layer))
+    newTokens = arguments.number("max_new_tokens", 0, 0);
+  if (failed(newTokens))
     return {};
-  }
-  FailureOr<FlatSymbolRefAttr> input = arguments.input("input", 32, {"tokens"});
-  return failed(input) ? Attribute() : arguments.check(SameAttr::get(arguments.context(), *input));
+  FailureOr<SpanPlan> plan =
+      readSpanPlan(path->text, path->loc, *layer, arguments.locOf("layer"), arguments.scope.source);
+  if (failed(plan))
+    return {};
+  MLIRContext *context = arguments.context();
+  return arguments.make<SpansAttr>(DenseF64ArrayAttr::get(context, plan->alphas),
+                                   DenseF64ArrayAttr::get(context, plan->betas), *newTokens);
 }
 
-Attribute buildFrom(Arguments &arguments) {
-  FailureOr<FlatSymbolRefAttr> input =
-      arguments.input("input", 1, {"batch", "heads", "tokens", "kv_tokens"}, /*broadcasts=*/true);
-  return failed(input) ? Attribute() : arguments.check(InputAttr::get(arguments.context(), *input));
+//===----------------------------------------------------------------------===//
+// Layouts of several dimensions
+//===----------------------------------------------------------------------===//
+
+Attribute buildBlock(MaskArguments &arguments) {
+  if (failed(arguments.require("size")))
+    return {};
+  FailureOr<SmallVector<int64_t>> size = arguments.numbers("size", 1, 1), offset = failure();
+  if (succeeded(size))
+    offset = arguments.numbers("offset", 1 - kMaxMagnitude, 0);
+  if (failed(offset))
+    return {};
+  MLIRContext *context = arguments.context();
+  return arguments.make<BlockAttr>(DenseI64ArrayAttr::get(context, *size),
+                                   DenseI64ArrayAttr::get(context, *offset));
 }
 
-Attribute buildNeighborhood(Arguments &arguments) {
+Attribute buildNeighborhood(MaskArguments &arguments) {
   if (failed(arguments.require("window")))
     return {};
-  FailureOr<SmallVector<int64_t>> window = arguments.numbers("window", 1, 0), stride = failure(),
-                                  dilation = failure();
+  FailureOr<SmallVector<int64_t>> window = arguments.numbers("window", 1, 0, /*special=*/-1,
+                                                             ", or -1 for the whole dimension"),
+                                  stride = failure(), dilation = failure();
   FailureOr<SmallVector<bool>> causal = failure();
+  FailureOr<size_t> border = failure();
   if (succeeded(window))
     stride = arguments.numbers("stride", 1, 1);
   if (succeeded(stride))
     dilation = arguments.numbers("dilation", 1, 1);
   if (succeeded(dilation))
     causal = arguments.booleans("causal", false);
-  if (failed(causal))
+  if (succeeded(causal))
+    border = arguments.choice("border", {"shift", "clip", "zero"});
+  if (failed(border))
     return {};
+  constexpr Border kBorders[] = {Border::Shift, Border::Clip, Border::Zero};
   MLIRContext *context = arguments.context();
-  return arguments.check(NeighborhoodAttr::getChecked(
-      [&] { return arguments.error(); }, context, DenseI64ArrayAttr::get(context, *window),
-      DenseI64ArrayAttr::get(context, *stride), DenseI64ArrayAttr::get(context, *dilation),
-      DenseBoolArrayAttr::get(context, *causal)));
+  return arguments.make<NeighborhoodAttr>(
+      DenseI64ArrayAttr::get(context, *window), DenseI64ArrayAttr::get(context, *stride),
+      DenseI64ArrayAttr::get(context, *dilation), DenseBoolArrayAttr::get(context, *causal),
+      kBorders[*border]);
 }
+
+//===----------------------------------------------------------------------===//
+// Data
+//===----------------------------------------------------------------------===//
+
+/// One vector over the tokens, or one over the queries and one over the keys.
+struct TokenVectors {
+  FlatSymbolRefAttr queries, keys;
+};
+FailureOr<TokenVectors> tokenVectors(MaskArguments &arguments) {
+  FailureOr<FlatSymbolRefAttr> queries = arguments.input("input", 32, {"tokens"});
+  if (failed(queries))
+    return failure();
+  if (!arguments.has("key_input"))
+    return TokenVectors{*queries, {}};
+  FailureOr<FlatSymbolRefAttr> keys = arguments.input("key_input", 32, {"kv_tokens"});
+  if (failed(keys))
+    return failure();
+  return TokenVectors{*queries, *keys};
+}
+
+Attribute buildSame(MaskArguments &arguments) {
+  FailureOr<TokenVectors> labels = tokenVectors(arguments);
+  return failed(labels)
+             ? Attribute()
+             : arguments.check(SameAttr::get(arguments.context(), labels->queries, labels->keys));
+}
+
+Attribute buildClasses(MaskArguments &arguments) {
+  FailureOr<TokenVectors> classes = tokenVectors(arguments);
+  FailureOr<SmallVector<bool>> allow = failure();
+  if (succeeded(classes))
+    allow = arguments.squareTable("allow");
+  if (failed(allow))
+    return {};
+  int64_t count = 0;
+  while (count * count < int64_t(allow->size()))
+    ++count;
+  return arguments.make<ClassesAttr>(
+      classes->queries, count, DenseBoolArrayAttr::get(arguments.context(), *allow), classes->keys);
+}
+
+Attribute buildFrom(MaskArguments &arguments) {
+  FailureOr<FlatSymbolRefAttr> input =
+      arguments.input("input", 1, {"batch", "heads", "tokens", "kv_tokens"}, /*broadcasts=*/true);
+  return failed(input) ? Attribute() : arguments.check(InputAttr::get(arguments.context(), *input));
+}
+
+/// Row pointers and key blocks, or bits: the number of query blocks and of key blocks is known
+/// where the number of tokens is.
+Attribute buildBlocks(MaskArguments &arguments) {
+  FailureOr<int64_t> size = arguments.number("size", 1);
+  if (failed(size) ||
+      failed(BlocksAttr::verify([&] { return arguments.errorAt("size"); }, {}, {}, *size)))
+    return {};
+  auto ceilOf = [](int64_t length, int64_t step, int64_t more) {
+    return ShapedType::isDynamic(length) ? length : (length + step - 1) / step + more;
+  };
+  int64_t queries = arguments.scope.tokens, keys = arguments.scope.kvTokens;
+  if (!arguments.has("keys")) {
+    FailureOr<FlatSymbolRefAttr> bits =
+        arguments.headInput("rows", {ceilOf(queries, *size, 0), ceilOf(keys, *size * 32, 0)});
+    return failed(bits) ? Attribute()
+                        : arguments.make<BlocksAttr>(*bits, FlatSymbolRefAttr(), *size);
+  }
+  FailureOr<FlatSymbolRefAttr> rows = arguments.headInput("rows", {ceilOf(queries, *size, 1)});
+  FailureOr<FlatSymbolRefAttr> listed = failure();
+  if (succeeded(rows))
+    listed = arguments.headInput("keys", {ShapedType::kDynamic});
+  return failed(listed) ? Attribute() : arguments.make<BlocksAttr>(*rows, *listed, *size);
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
 
 ArrayRef<MaskKind> maskKinds() {
   static const MaskKind kinds[] = {
       {"all", "all", {}, 0, {}, buildAll},
-      {"causal", "causal or causal(top_left)", {"top_left"}, 0, "top_left", buildCausal},
+      {"causal",
+       "causal, causal(top_left) or causal(dim = 0)",
+       {"top_left", "dim"},
+       0,
+       "top_left",
+       buildCausal},
       {"window",
-       "window(256) or window(left = 255, right = 0)",
-       {"width", "left", "right"},
+       "window(256), window(left = 255, right = 0) or window(8, dilation = 4)",
+       {"width", "left", "right", "dilation"},
        1,
        {},
        buildWindow},
       {"sink", "sink(4)", {"count"}, 1, {}, buildSink},
       {"prefix", "prefix(64) or prefix(an i32[batch] input)", {"count"}, 1, {}, buildPrefix},
       {"key_length", "key_length(an i32[batch] input)", {"input"}, 1, {}, buildKeyLength},
-      {"same", "same(an i32[tokens] input)", {"input"}, 1, {}, buildSame},
-      {"from", "from(a bool[batch, heads, tokens, kv_tokens] input)", {"input"}, 1, {}, buildFrom},
+      {"keys",
+       "keys(first = 0, count = 8) or keys(a token group)",
+       {"group", "first", "count"},
+       1,
+       {},
+       buildRange<KeysAttr>},
+      {"queries",
+       "queries(first = 0, count = 8) or queries(a token group)",
+       {"group", "first", "count"},
+       1,
+       {},
+       buildRange<QueriesAttr>},
+      {"global",
+       "global(8) or global(first = 0, count = 8)",
+       {"count", "first"},
+       1,
+       {},
+       buildGlobal},
+      {"strided", "strided(8)", {"stride"}, 1, {}, buildStrided},
+      {"fixed", "fixed(8, 1), the last key of every 8", {"stride", "count"}, 2, {}, buildFixed},
+      {"spans",
+       "spans(\"plan.json\", layer = 0, max_new_tokens = 0)",
+       {"plan", "layer", "max_new_tokens"},
+       1,
+       {},
+       buildSpans},
+      {"block",
+       "block(64), or block(size = [8, 8], offset = [4, 4])",
+       {"size", "offset"},
+       1,
+       {},
+       buildBlock},
       {"neighborhood",
-       "neighborhood(window = [8, 8], stride = 4, dilation = 1, causal = false)",
-       {"window", "stride", "dilation", "causal"},
+       "neighborhood(window = [8, 8], stride = 4, dilation = 1, causal = false, border = shift)",
+       {"window", "stride", "dilation", "causal", "border"},
        4,
        {},
        buildNeighborhood},
+      {"same",
+       "same(an i32[tokens] input), or same(one, an i32[kv_tokens] input for the keys)",
+       {"input", "key_input"},
+       2,
+       {},
+       buildSame},
+      {"classes",
+       "classes(an i32[tokens] input, allow = [[1, 0], [1, 1]])",
+       {"input", "key_input", "allow"},
+       2,
+       {},
+       buildClasses},
+      {"from", "from(a bool[batch, heads, tokens, kv_tokens] input)", {"input"}, 1, {}, buildFrom},
+      {"blocks",
+       "blocks(row pointers, key blocks, size = 64) or blocks(bits, size = 64)",
+       {"rows", "keys", "size"},
+       2,
+       {},
+       buildBlocks},
   };
   return kinds;
-}
-
-//===----------------------------------------------------------------------===//
-// Arguments
-//===----------------------------------------------------------------------===//
-
-const syntax::Value *Arguments::valueOf(StringRef name) const {
-  const auto *parameter = llvm::find(kind.parameters, name);
-  assert(parameter != kind.parameters.end() && "a kind asks for its own parameters only");
-  const syntax::Argument *argument = values[parameter - kind.parameters.begin()];
-  return argument ? &argument->value : nullptr;
-}
-
-LogicalResult Arguments::match() {
-  unsigned position = 0;
-  for (const syntax::Argument &argument : mask.arguments) {
-    if (argument.name) {
-      if (failed(set(argument.name->text, argument)))
-        return failure();
-      continue;
-    }
-    if (!kind.flag.empty() && argument.value.kind == syntax::Value::Name) {
-      if (failed(set(argument.value.word, argument)))
-        return failure();
-      continue;
-    }
-    if (position == kind.positional) {
-      InFlightDiagnostic diag = scope.source.error(argument.loc);
-      if (kind.positional == 0)
-        diag << "'" << kind.name << "' takes no number";
-      else
-        diag << "'" << kind.name << "' takes at most " << kind.positional
-             << (kind.positional == 1 ? " argument" : " arguments") << " without a name";
-      diag.attachNote() << "write " << kind.usage;
-      return diag;
-    }
-    if (failed(set(kind.parameters[position++], argument)))
-      return failure();
-  }
-  return success();
-}
-
-LogicalResult Arguments::unknownName(const syntax::Word &name) const {
-  InFlightDiagnostic diag = scope.source.error(name.loc);
-  diag << "'" << kind.name << "' has no argument '" << name.text << "'";
-  if (kind.parameters.empty())
-    diag << ", it takes none";
-  else
-    diag << ", expected " << quotedList(kind.parameters);
-  suggest(*diag.getUnderlyingDiagnostic(), name.text, kind.parameters);
-  return diag;
-}
-
-LogicalResult Arguments::set(StringRef name, const syntax::Argument &argument) {
-  const auto *parameter = llvm::find(kind.parameters, name);
-  if (parameter == kind.parameters.end())
-    return unknownName({name, argument.loc});
-  const syntax::Argument *&slot = values[parameter - kind.parameters.begin()];
-  if (slot) {
-    InFlightDiagnostic diag = scope.source.error(argument.loc);
-    diag << "argument '" << name << "' of '" << kind.name << "' is given twice";
-    diag.attachNote(scope.source.at(slot->loc)) << "first given here";
-    return diag;
-  }
-  slot = &argument;
-  return success();
-}
-
-LogicalResult Arguments::require(StringRef name) const {
-  if (has(name))
-    return success();
-  InFlightDiagnostic diag = scope.source.error(mask.loc);
-  diag << "'" << kind.name << "' needs the argument '" << name << "'";
-  diag.attachNote() << "write " << kind.usage;
-  return diag;
-}
-
-FailureOr<int64_t> Arguments::toNumber(StringRef name, const syntax::Value &value,
-                                       int64_t least) const {
-  if (value.kind != syntax::Value::Number)
-    return scope.source.error(value.loc)
-           << "'" << name << "' of '" << kind.name << "' must be a number";
-  // The dialect limits magnitudes as well, but speaks of the fields of its attributes.
-  if (value.number < least || value.number >= kMaxMagnitude)
-    return scope.source.error(value.loc) << "'" << name << "' is " << value.number
-                                         << ", but must be at least " << least << " and below 2^40";
-  return value.number;
-}
-
-FailureOr<bool> Arguments::toBoolean(StringRef name, const syntax::Value &value) const {
-  if (value.kind == syntax::Value::Name && (value.word == "true" || value.word == "false"))
-    return value.word == "true";
-  return scope.source.error(value.loc)
-         << "'" << name << "' of '" << kind.name << "' must be 'true' or 'false'";
-}
-
-FailureOr<int64_t> Arguments::number(StringRef name, int64_t least) const {
-  if (failed(require(name)))
-    return failure();
-  return toNumber(name, *valueOf(name), least);
-}
-
-FailureOr<bool> Arguments::boolean(StringRef name, bool fallback) const {
-  const syntax::Value *value = valueOf(name);
-  if (!value)
-    return fallback;
-  if (kind.flag == name && value->kind == syntax::Value::Name && value->word == name)
-    return true;
-  return toBoolean(name, *value);
-}
-
-template <class T, class Convert>
-FailureOr<SmallVector<T>> Arguments::perDimension(StringRef name, T fallback,
-                                                  Convert convert) const {
-  const syntax::Value *value = valueOf(name);
-  size_t rank = scope.layouts.queryDims.size();
-  if (!value)
-    return SmallVector<T>(rank, fallback);
-  if (value->kind != syntax::Value::List) {
-    FailureOr<T> single = convert(*value);
-    if (failed(single))
-      return failure();
-    return SmallVector<T>(rank, *single);
-  }
-  if (value->items.size() != rank)
-    return scope.source.error(value->loc) << "'" << name << "' has " << value->items.size()
-                                          << " entries, but the token layout has " << rank
-                                          << (rank == 1 ? " dimension" : " dimensions");
-  SmallVector<T> list;
-  for (const syntax::Value &item : value->items) {
-    FailureOr<T> entry = convert(item);
-    if (failed(entry))
-      return failure();
-    list.push_back(*entry);
-  }
-  return list;
-}
-
-FailureOr<SmallVector<int64_t>> Arguments::numbers(StringRef name, int64_t least,
-                                                   int64_t fallback) const {
-  return perDimension<int64_t>(
-      name, fallback, [&](const syntax::Value &value) { return toNumber(name, value, least); });
-}
-
-FailureOr<SmallVector<bool>> Arguments::booleans(StringRef name, bool fallback) const {
-  return perDimension<bool>(name, fallback,
-                            [&](const syntax::Value &value) { return toBoolean(name, value); });
-}
-
-FailureOr<RankedTensorType> Arguments::declaredType(const syntax::Value &value,
-                                                    StringRef shape) const {
-  ArrayRef<StringRef> names = scope.layouts.inputNames;
-  const auto *declared = llvm::find(names, value.word);
-  if (declared != names.end())
-    return cast<RankedTensorType>(scope.layouts.inputTypes[declared - names.begin()]);
-  InFlightDiagnostic diag = scope.source.error(value.loc);
-  diag << "unknown input '" << value.word << "'";
-  suggest(*diag.getUnderlyingDiagnostic(), value.word, names);
-  diag.attachNote() << "declare it with 'input " << value.word << " : " << shape << "'";
-  return diag;
-}
-
-FailureOr<FlatSymbolRefAttr> Arguments::input(StringRef name, unsigned bits,
-                                              ArrayRef<StringRef> dims, bool broadcasts) const {
-  if (failed(require(name)))
-    return failure();
-  const syntax::Value &value = *valueOf(name);
-  if (value.kind != syntax::Value::Name)
-    return scope.source.error(value.loc)
-           << "'" << name << "' of '" << kind.name << "' must be the name of an input";
-  std::string shape = (bits == 1 ? "bool[" : "i32[") + llvm::join(dims, ", ") + "]";
-  FailureOr<RankedTensorType> type = declaredType(value, shape);
-  if (failed(type))
-    return failure();
-  bool fits = type->getElementType().isInteger(bits) && type->getRank() == int64_t(dims.size());
-  for (unsigned d = 0; fits && d < dims.size(); ++d)
-    fits =
-        type->getDimSize(d) == scope.extentOf(dims[d]) || (broadcasts && type->getDimSize(d) == 1);
-  if (fits)
-    return FlatSymbolRefAttr::get(scope.source.getContext(), value.word);
-  return scope.source.error(value.loc) << "input '" << value.word << "' must be " << shape
-                                       << (broadcasts ? ", or 1 in place of a dimension," : "")
-                                       << " to be used by '" << kind.name << "'";
-}
-
-//===----------------------------------------------------------------------===//
-// Expressions
-//===----------------------------------------------------------------------===//
-
-Attribute buildKind(const syntax::Mask &mask, const MaskScope &scope) {
-  for (const MaskKind &kind : maskKinds()) {
-    if (kind.name != mask.kind.text)
-      continue;
-    Arguments arguments(mask, kind, scope);
-    return failed(arguments.match()) ? Attribute() : kind.build(arguments);
-  }
-  SmallVector<StringRef> names;
-  for (const MaskKind &kind : maskKinds())
-    names.push_back(kind.name);
-  InFlightDiagnostic diag = scope.source.error(mask.loc);
-  diag << "unknown mask kind '" << mask.kind.text << "', expected " << quotedList(names);
-  suggest(*diag.getUnderlyingDiagnostic(), mask.kind.text, names);
-  return {};
-}
-
-Attribute buildExpression(const syntax::Mask &mask, const MaskScope &scope) {
-  if (mask.op == syntax::Mask::Kind)
-    return buildKind(mask, scope);
-  SmallVector<Attribute> operands;
-  for (const syntax::Mask &operand : mask.operands) {
-    operands.push_back(buildExpression(operand, scope));
-    if (!operands.back())
-      return {};
-  }
-  MLIRContext *context = scope.source.getContext();
-  if (mask.op == syntax::Mask::Not)
-    return NotAttr::get(context, operands.front());
-  if (mask.op == syntax::Mask::And)
-    return AndAttr::get(context, operands);
-  return OrAttr::get(context, operands);
-}
-
-} // namespace
-
-int64_t MaskScope::extentOf(StringRef dimension) const {
-  if (dimension == "batch")
-    return batch;
-  if (dimension == "heads")
-    return heads;
-  assert((dimension == "tokens" || dimension == "kv_tokens") && "the parser knows four dimensions");
-  return dimension == "tokens" ? tokens : kvTokens;
-}
-
-Attribute buildMask(const syntax::Mask &mask, const MaskScope &scope) {
-  Attribute attr = buildExpression(mask, scope);
-  if (!attr)
-    return {};
-  Attribute simple = cast<MaskAttrInterface>(attr).simplified();
-  if (formulaOf(simple, scope.layouts.keyDims, scope.layouts.inputNames))
-    return attr;
-  scope.source.error(mask.loc) << "mask has more than " << kMaxAtoms
-                               << " different parts, or they are nested too deep";
-  return {};
 }
 
 } // namespace attn

@@ -9,9 +9,7 @@ using namespace mlir;
 namespace attn {
 namespace {
 
-// Far beyond any model, and small enough that products with a token count stay in 64 bits.
 constexpr int64_t kMaxBatch = 65535, kMaxHeads = 65535, kMaxHeadDim = 1024;
-constexpr int64_t kMaxTokens = int64_t(1) << 40;
 
 /// kernel = "kernel" name "{" { item } "}"
 class KernelParser {
@@ -35,23 +33,27 @@ private:
   LogicalResult parseHeadDim() { return parseCount(kernel.headDim, kMaxHeadDim); }
   LogicalResult parseValueDim() { return parseCount(kernel.valueDim, kMaxHeadDim); }
   LogicalResult parseDtype();
-  LogicalResult parseTokens() { return parseLayout(kernel.tokens); }
-  LogicalResult parseKvTokens() { return parseLayout(kernel.kvTokens); }
+  LogicalResult parseTokens() { return parseLayoutItem(kernel.tokens); }
+  LogicalResult parseKvTokens() { return parseLayoutItem(kernel.kvTokens); }
   LogicalResult parseScale();
   LogicalResult parseQOffset();
   LogicalResult parseInput();
   LogicalResult parseMaskItem();
+  LogicalResult parsePacked();
   LogicalResult parseScoreItem();
 
   LogicalResult parseCount(std::optional<syntax::Integer> &target, int64_t most);
-  LogicalResult parseHeadRange(syntax::Integer first);
-  LogicalResult parseLayout(std::optional<syntax::Layout> &target);
-  FailureOr<int64_t> parseLength();
+  LogicalResult parseHeadMask(syntax::Integer first);
+  FailureOr<syntax::HeadRange> parseHeadRange(syntax::Integer first);
+  LogicalResult parseLayoutItem(std::optional<syntax::Layout> &target);
   FailureOr<syntax::Extent> parseExtent();
-  LogicalResult checkBetween(StringRef what, syntax::Integer value, int64_t least, int64_t most);
+  LogicalResult checkBetween(StringRef what, syntax::Integer value, int64_t least, int64_t most) {
+    return attn::checkBetween(tokens.source, what, value, least, most);
+  }
   LogicalResult checkOnce();
 
   TokenStream &tokens;
+  PredicateScope scope;
   syntax::Kernel kernel;
   syntax::Word item; // the word that started the present item
   SmallVector<syntax::Word> seen;
@@ -64,7 +66,7 @@ const KernelParser::Item KernelParser::kItems[] = {
     {"tokens", &KernelParser::parseTokens},      {"kv_tokens", &KernelParser::parseKvTokens},
     {"scale", &KernelParser::parseScale},        {"q_offset", &KernelParser::parseQOffset},
     {"input", &KernelParser::parseInput},        {"mask", &KernelParser::parseMaskItem},
-    {"score", &KernelParser::parseScoreItem},
+    {"packed", &KernelParser::parsePacked},      {"score", &KernelParser::parseScoreItem},
 };
 
 FailureOr<syntax::Kernel> KernelParser::parse() {
@@ -77,6 +79,7 @@ FailureOr<syntax::Kernel> KernelParser::parse() {
   if (failed(name) || failed(tokens.expect("{", "after the kernel's name")))
     return failure();
   kernel.name = *name;
+  scope = declarationsAhead(tokens);
   for (;;) {
     while (tokens.takeIf(",") || tokens.takeIf(";")) {
     }
@@ -117,14 +120,6 @@ LogicalResult KernelParser::checkOnce() {
   return diag;
 }
 
-LogicalResult KernelParser::checkBetween(StringRef what, syntax::Integer value, int64_t least,
-                                         int64_t most) {
-  if (least <= value.value && value.value <= most)
-    return success();
-  return tokens.source.error(value.loc) << "'" << what << "' is " << value.value
-                                        << ", but must be between " << least << " and " << most;
-}
-
 LogicalResult KernelParser::parseCount(std::optional<syntax::Integer> &target, int64_t most) {
   if (failed(checkOnce()))
     return failure();
@@ -135,40 +130,68 @@ LogicalResult KernelParser::parseCount(std::optional<syntax::Integer> &target, i
   return success();
 }
 
-/// `heads 32`, or `heads 0..3 { mask ... }`
+/// `heads 32`, or `heads 0, 3..5 { mask ... }`
 LogicalResult KernelParser::parseHeads() {
   FailureOr<syntax::Integer> first =
       tokens.parseInteger("a number or a range such as '0..3' after 'heads'");
   if (failed(first))
     return failure();
-  if (tokens.takeIf(".."))
-    return parseHeadRange(*first);
+  // A comma may stand between items as well.
+  bool isList = tokens.peek().is(",") &&
+                (tokens.peekSecond().kind == Token::Integer || tokens.peekSecond().is("-"));
+  if (isList || tokens.peek().is("..") || tokens.peek().is("{"))
+    return parseHeadMask(*first);
   if (failed(checkOnce()) || failed(checkBetween("heads", *first, 1, kMaxHeads)))
     return failure();
   kernel.heads = *first;
   return success();
 }
 
-LogicalResult KernelParser::parseHeadRange(syntax::Integer first) {
-  FailureOr<syntax::Integer> last = tokens.parseInteger("the last head of the range");
-  if (failed(last) || failed(checkBetween("heads", first, 0, kMaxHeads - 1)))
+/// first | first ".." last
+FailureOr<syntax::HeadRange> KernelParser::parseHeadRange(syntax::Integer first) {
+  syntax::HeadRange range{first, first};
+  if (tokens.takeIf("..")) {
+    FailureOr<syntax::Integer> last = tokens.parseInteger("the last head of the range");
+    if (failed(last))
+      return failure();
+    range.last = *last;
+  }
+  if (failed(checkBetween("heads", first, 0, kMaxHeads - 1)))
     return failure();
-  if (last->value < first.value)
+  if (range.last.value < first.value)
     return tokens.source.error(first.loc)
-           << "heads " << first.value << ".." << last->value
+           << "heads " << first.value << ".." << range.last.value
            << " are no range, the first head comes first and the last one is included";
-  if (failed(checkBetween("heads", *last, 0, kMaxHeads - 1)) ||
-      failed(tokens.expect("{", "and a mask after a range of heads")) ||
+  if (failed(checkBetween("heads", range.last, 0, kMaxHeads - 1)))
+    return failure();
+  return range;
+}
+
+LogicalResult KernelParser::parseHeadMask(syntax::Integer first) {
+  syntax::HeadMask heads;
+  for (FailureOr<syntax::Integer> head = first;;
+       head = tokens.parseInteger("a head or a range of heads after ','")) {
+    FailureOr<syntax::HeadRange> range = failure();
+    if (succeeded(head))
+      range = parseHeadRange(*head);
+    if (failed(range))
+      return failure();
+    heads.ranges.push_back(*range);
+    if (!tokens.takeIf(","))
+      break;
+  }
+  if (failed(tokens.expect("{", "and a mask after a range of heads")) ||
       failed(tokens.expect("mask", "after '{', all that a range of heads has")))
     return failure();
-  FailureOr<syntax::Mask> mask = parseMask(tokens);
+  FailureOr<syntax::Mask> mask = parseMask(tokens, scope);
   if (failed(mask))
     return failure();
+  heads.mask = std::move(*mask);
   while (tokens.takeIf(",") || tokens.takeIf(";")) {
   }
   if (failed(tokens.expect("}", "after the mask of a range of heads")))
     return failure();
-  kernel.headRanges.push_back({first, *last, std::move(*mask), first.loc});
+  kernel.headMasks.push_back(std::move(heads));
   return success();
 }
 
@@ -189,33 +212,13 @@ LogicalResult KernelParser::parseDtype() {
   return success();
 }
 
-FailureOr<int64_t> KernelParser::parseLength() {
-  if (tokens.takeIf("?"))
-    return ShapedType::kDynamic;
-  FailureOr<syntax::Integer> length = tokens.parseInteger("a length or '?'");
-  if (failed(length) || failed(checkBetween(item.text, *length, 1, kMaxTokens)))
-    return failure();
-  return length->value;
-}
-
-LogicalResult KernelParser::parseLayout(std::optional<syntax::Layout> &target) {
+LogicalResult KernelParser::parseLayoutItem(std::optional<syntax::Layout> &target) {
   if (failed(checkOnce()))
     return failure();
-  syntax::Layout layout{{}, tokens.peek().loc()};
-  if (failed(tokens.expect("[", "and lengths such as '[4096]' or '[?]' after '" + item.text + "'")))
+  FailureOr<syntax::Layout> layout = parseLayout(tokens, item.text);
+  if (failed(layout))
     return failure();
-  do {
-    llvm::SMLoc loc = tokens.peek().loc();
-    if (layout.dims.size() == 3)
-      return tokens.source.error(loc) << "'" << item.text << "' has more than 3 dimensions";
-    FailureOr<int64_t> length = parseLength();
-    if (failed(length))
-      return failure();
-    layout.dims.push_back(*length);
-  } while (tokens.takeIf(","));
-  if (failed(tokens.expect("]", "or ',' after a length")))
-    return failure();
-  target = std::move(layout);
+  target = std::move(*layout);
   return success();
 }
 
@@ -241,9 +244,11 @@ LogicalResult KernelParser::parseQOffset() {
 
 FailureOr<syntax::Extent> KernelParser::parseExtent() {
   llvm::SMLoc loc = tokens.peek().loc();
+  if (tokens.takeIf("?"))
+    return syntax::Extent{{}, ShapedType::kDynamic, loc};
   if (tokens.peek().kind != Token::Identifier) {
     FailureOr<syntax::Integer> number =
-        tokens.parseInteger("'batch', 'heads', 'tokens', 'kv_tokens' or a number");
+        tokens.parseInteger("'batch', 'heads', 'tokens', 'kv_tokens', a number or '?'");
     if (failed(number) || failed(checkBetween("extent", *number, 1, kMaxTokens)))
       return failure();
     return syntax::Extent{{}, number->value, loc};
@@ -253,7 +258,8 @@ FailureOr<syntax::Extent> KernelParser::parseExtent() {
   if (llvm::is_contained(known, word))
     return syntax::Extent{word, 0, loc};
   InFlightDiagnostic diag = tokens.source.error(loc);
-  diag << "unknown dimension '" << word << "', expected " << quotedList(known) << ", or a number";
+  diag << "unknown dimension '" << word << "', expected " << quotedList(known)
+       << ", or a number or '?'";
   suggest(*diag.getUnderlyingDiagnostic(), word, known);
   return diag;
 }
@@ -262,10 +268,10 @@ LogicalResult KernelParser::parseInput() {
   FailureOr<syntax::Word> name = tokens.expectWord("the input's name");
   if (failed(name) || failed(tokens.expect(":", "and a type after the input's name")))
     return failure();
-  FailureOr<syntax::Word> type = tokens.expectWord("'i32' or 'bool'");
+  FailureOr<syntax::Word> type = tokens.expectWord("the input's type, such as 'i32'");
   if (failed(type))
     return failure();
-  StringRef known[] = {"i32", "bool"};
+  StringRef known[] = {"f32", "f16", "bf16", "i32", "bool"};
   if (!llvm::is_contained(known, type->text)) {
     InFlightDiagnostic diag = tokens.source.error(type->loc);
     diag << "unknown input type '" << type->text << "', expected " << quotedList(known);
@@ -293,10 +299,30 @@ LogicalResult KernelParser::parseInput() {
 LogicalResult KernelParser::parseMaskItem() {
   if (failed(checkOnce()))
     return failure();
-  FailureOr<syntax::Mask> mask = parseMask(tokens);
+  FailureOr<syntax::Mask> mask = parseMask(tokens, scope);
   if (failed(mask))
     return failure();
   kernel.mask = std::move(*mask);
+  return success();
+}
+
+/// `packed cu`, or `packed (cu_q, cu_k)`
+LogicalResult KernelParser::parsePacked() {
+  if (failed(checkOnce()))
+    return failure();
+  bool isPair = tokens.takeIf("(");
+  FailureOr<syntax::Word> queries =
+      tokens.expectWord("an input of cumulative lengths, or two in '( )', after 'packed'");
+  FailureOr<syntax::Word> keys = queries;
+  if (isPair && succeeded(queries)) {
+    if (failed(tokens.expect(",", "and the keys' cumulative lengths")) ||
+        failed(keys = tokens.expectWord("the input of the keys' cumulative lengths")) ||
+        failed(tokens.expect(")", "after the two inputs of 'packed'")))
+      return failure();
+  }
+  if (failed(queries))
+    return failure();
+  kernel.packed = syntax::Packed{*queries, *keys, item.loc};
   return success();
 }
 

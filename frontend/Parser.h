@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "dialect/algebra/PredicateParser.h"
 #include "frontend/Lexer.h"
 #include "frontend/Source.h"
 #include "frontend/Syntax.h"
@@ -14,7 +15,7 @@
 
 namespace attn {
 
-/// Tokens of a source, and what every grammar rule needs. Parsers derive from it or borrow it.
+/// Tokens of a source, and what every grammar rule needs. A copy looks ahead.
 class TokenStream {
 public:
   explicit TokenStream(const Source &source);
@@ -24,6 +25,10 @@ public:
   Token peekSecond() const { return Lexer(lexer).next(); }
   Token take();
   bool takeIf(llvm::StringRef spelling);
+  /// The text from the next token on.
+  llvm::StringRef textAhead() const;
+  /// Goes on at `place`, which is not before the next token.
+  void jumpTo(const char *place);
 
   /// "expected `what`, but found ..." at the next token; for an Invalid token its own problem.
   mlir::InFlightDiagnostic unexpected(const llvm::Twine &what) const;
@@ -44,6 +49,12 @@ private:
   Token token;
 };
 
+// Far beyond any model, and small enough that products with a token count stay in 64 bits.
+constexpr int64_t kMaxTokens = int64_t(1) << 40;
+
+mlir::LogicalResult checkBetween(const Source &source, llvm::StringRef what, syntax::Integer value,
+                                 int64_t least, int64_t most);
+
 /// Counts one level of nesting while it lives.
 class Nesting {
 public:
@@ -59,8 +70,15 @@ private:
 /// The kernels of the source.
 mlir::FailureOr<std::vector<syntax::Kernel>> parseKernels(const Source &source);
 
-/// A mask expression.
-mlir::FailureOr<syntax::Mask> parseMask(TokenStream &tokens);
+/// The inputs and the token layout that the items from here to the end of the kernel declare, for
+/// predicates, which may stand before them. What is wrong with a declaration is left to its parser.
+PredicateScope declarationsAhead(TokenStream tokens);
+
+/// A mask expression. Predicates speak of what `scope` lists.
+mlir::FailureOr<syntax::Mask> parseMask(TokenStream &tokens, const PredicateScope &scope);
+
+/// `[lengths]` or `name[lengths] + name[length]`, after the word `item`.
+mlir::FailureOr<syntax::Layout> parseLayout(TokenStream &tokens, llvm::StringRef item);
 
 /// `(s, q, ...) => expression`, after the word `score`.
 mlir::FailureOr<syntax::Score> parseScore(TokenStream &tokens, llvm::SMLoc loc);

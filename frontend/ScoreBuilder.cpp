@@ -1,6 +1,7 @@
 //===- ScoreBuilder.cpp - a score expression to a region ------------------===//
 #include "frontend/Builders.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
@@ -26,9 +27,10 @@ struct Function {
 /// where they meet one.
 class ScoreBuilder {
 public:
-  ScoreBuilder(const syntax::Score &score, const Source &source, AttentionOp attention)
-      : score(score), source(source), attention(attention), builder(attention.getContext()),
-        loc(source.at(score.loc)) {}
+  ScoreBuilder(const syntax::Score &score, const Source &source, ArrayRef<syntax::Input> inputs,
+               AttentionOp attention)
+      : score(score), source(source), inputs(inputs), attention(attention),
+        builder(attention.getContext()), loc(source.at(score.loc)) {}
 
   LogicalResult build();
 
@@ -55,6 +57,10 @@ private:
   Value emitComparison(StringRef symbol, Value left, Value right);
   Value emitSelect(const syntax::ScoreNode &node, ArrayRef<Value> operands);
   Value emitCall(const syntax::ScoreNode &node, ArrayRef<Value> arguments);
+  Value emitIndex(const syntax::ScoreNode &node, ArrayRef<Value> indices);
+  Value emitPosition(const syntax::ScoreNode &index, Value value, const syntax::Extent &extent,
+                     int64_t length);
+  Value unknownInput(const syntax::ScoreNode &node);
 
   Value fail(const syntax::ScoreNode &node, const Twine &message) {
     source.error(node.text.loc) << message;
@@ -63,6 +69,7 @@ private:
 
   const syntax::Score &score;
   const Source &source;
+  ArrayRef<syntax::Input> inputs;
   AttentionOp attention;
   OpBuilder builder;
   Location loc; // one for all: a place costs a walk over its line, and lines may be long
@@ -169,6 +176,11 @@ Value ScoreBuilder::emitName(const syntax::ScoreNode &node) {
   for (const Function &function : kFunctions)
     if (function.name == name)
       diag.attachNote() << "the function is written " << function.usage;
+  for (const syntax::Input &input : inputs)
+    if (input.name.text == name)
+      diag.attachNote() << "an element of the input is written " << name
+                        << "[...], with an index for "
+                        << "each of its " << input.extents.size() << " dimensions";
   return {};
 }
 
@@ -268,6 +280,73 @@ Value ScoreBuilder::emitCall(const syntax::ScoreNode &node, ArrayRef<Value> argu
   return function->emit(*this, arguments);
 }
 
+Value ScoreBuilder::unknownInput(const syntax::ScoreNode &node) {
+  StringRef name = node.text.text;
+  SmallVector<StringRef> names;
+  for (const syntax::Input &input : inputs)
+    names.push_back(input.name.text);
+  InFlightDiagnostic diag = source.error(node.text.loc);
+  diag << "unknown input '" << name << "'";
+  if (!names.empty())
+    diag << ", expected " << quotedList(names);
+  suggest(*diag.getUnderlyingDiagnostic(), name, names);
+  if (names.empty())
+    diag.attachNote() << "declare it, for example with 'input " << name << " : f32[kv_tokens]'";
+  return {};
+}
+
+/// Where in a dimension an index points, an i32. A parameter is inside where the dimension is its
+/// own; other numbers are moved to the nearer end.
+Value ScoreBuilder::emitPosition(const syntax::ScoreNode &index, Value value,
+                                 const syntax::Extent &extent, int64_t length) {
+  if (length == 1)
+    return integer(0);
+  bool isName = index.op == syntax::ScoreNode::Name;
+  auto isParameter = [&](StringRef parameter, StringRef dimension) {
+    return isName && index.text.text == parameter && extent.name == dimension;
+  };
+  if (isParameter("q", "tokens"))
+    return RowOp::create(builder, loc, builder.getI32Type());
+  bool shared = attention.getTokens() == attention.getKvTokens();
+  if (isParameter("b", "batch") || isParameter("h", "heads") || isParameter("k", "kv_tokens") ||
+      (shared && isParameter("k", "tokens")))
+    return value;
+  value = op<arith::MaxSIOp>(value, integer(0));
+  // At or beyond an end that is known only at run time, attn.attention reads the last element.
+  return ShapedType::isDynamic(length) ? value
+                                       : op<arith::MinSIOp>(value, integer(int32_t(length - 1)));
+}
+
+/// `name[indices]`, an element of a run-time input.
+Value ScoreBuilder::emitIndex(const syntax::ScoreNode &node, ArrayRef<Value> indices) {
+  StringRef name = node.text.text;
+  const auto *input =
+      llvm::find_if(inputs, [&](const syntax::Input &known) { return known.name.text == name; });
+  if (input == inputs.end())
+    return unknownInput(node);
+  if (indices.size() != input->extents.size()) {
+    InFlightDiagnostic diag = source.error(node.text.loc);
+    diag << "input '" << name << "' has " << input->extents.size()
+         << (input->extents.size() == 1 ? " dimension" : " dimensions") << ", but is read with "
+         << indices.size() << (indices.size() == 1 ? " index" : " indices");
+    diag.attachNote(source.at(input->name.loc)) << "declared here";
+    return {};
+  }
+  Value tensor = attention.getInputs()[input - inputs.begin()];
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> positions;
+  for (auto [d, value] : llvm::enumerate(indices)) {
+    const syntax::ScoreNode &index = score.nodes[node.operands[d]];
+    if (isReal(value) || isCondition(value))
+      return fail(index, "an index must be an integer, such as 'q', 'k' or 'h'");
+    Value position = emitPosition(index, value, input->extents[d], type.getDimSize(d));
+    positions.push_back(op<arith::IndexCastOp>(builder.getIndexType(), position));
+  }
+  Value element = tensor::ExtractOp::create(builder, loc, tensor, positions);
+  bool isNarrow = type.getElementType().isF16() || type.getElementType().isBF16();
+  return isNarrow ? op<arith::ExtFOp>(builder.getF32Type(), element) : element;
+}
+
 Value ScoreBuilder::emit(const syntax::ScoreNode &node) {
   SmallVector<Value> operands;
   for (unsigned operand : node.operands)
@@ -287,6 +366,8 @@ Value ScoreBuilder::emit(const syntax::ScoreNode &node) {
     return emitSelect(node, operands);
   case syntax::ScoreNode::Call:
     return emitCall(node, operands);
+  case syntax::ScoreNode::Index:
+    return emitIndex(node, operands);
   }
   llvm_unreachable("every node has an operation");
 }
@@ -314,8 +395,9 @@ LogicalResult ScoreBuilder::build() {
 
 } // namespace
 
-LogicalResult buildScore(const syntax::Score &score, const Source &source, AttentionOp attention) {
-  return ScoreBuilder(score, source, attention).build();
+LogicalResult buildScore(const syntax::Score &score, const Source &source,
+                         ArrayRef<syntax::Input> inputs, AttentionOp attention) {
+  return ScoreBuilder(score, source, inputs, attention).build();
 }
 
 } // namespace attn

@@ -23,7 +23,14 @@ private:
   FailureOr<unsigned> parseUnary();
   FailureOr<unsigned> parsePrimary();
   FailureOr<unsigned> parseNumber();
-  FailureOr<unsigned> parseCall(const Token &name);
+  FailureOr<unsigned> parseCall(const Token &name) {
+    return parseList(syntax::ScoreNode::Call, name, ")", "an argument");
+  }
+  FailureOr<unsigned> parseIndex(const Token &name) {
+    return parseList(syntax::ScoreNode::Index, name, "]", "an index");
+  }
+  FailureOr<unsigned> parseList(syntax::ScoreNode::Op op, const Token &name, StringRef close,
+                                StringRef what);
 
   unsigned add(syntax::ScoreNode::Op op, const Token &token, ArrayRef<unsigned> operands) {
     syntax::ScoreNode node{op, {token.text, token.loc()}, 0, 0, {}};
@@ -100,6 +107,8 @@ FailureOr<unsigned> ScoreParser::parsePrimary() {
   Token name = tokens.take();
   if (tokens.peek().is("("))
     return parseCall(name);
+  if (tokens.peek().is("["))
+    return parseIndex(name);
   return add(syntax::ScoreNode::Name, name, {});
 }
 
@@ -121,18 +130,20 @@ FailureOr<unsigned> ScoreParser::parseNumber() {
   return node;
 }
 
-FailureOr<unsigned> ScoreParser::parseCall(const Token &name) {
+/// The expressions after the opening bracket, up to `close`.
+FailureOr<unsigned> ScoreParser::parseList(syntax::ScoreNode::Op op, const Token &name,
+                                           StringRef close, StringRef what) {
   tokens.take();
   SmallVector<unsigned> arguments;
-  while (!tokens.takeIf(")")) {
-    if (!arguments.empty() && failed(tokens.expect(",", "or ')' after an argument")))
+  while (!tokens.takeIf(close)) {
+    if (!arguments.empty() && failed(tokens.expect(",", "or '" + close + "' after " + what)))
       return failure();
     FailureOr<unsigned> argument = parseSelect();
     if (failed(argument))
       return failure();
     arguments.push_back(*argument);
   }
-  return add(syntax::ScoreNode::Call, name, arguments);
+  return add(op, name, arguments);
 }
 
 /// `(s, q, k)`: any of s, b, h, q and k in any order, s among them.

@@ -9,8 +9,7 @@ namespace attn {
 
 Location Source::at(llvm::SMLoc place) const {
   auto [line, column] = sources.getLineAndColumn(place, buffer);
-  StringRef name = sources.getMemoryBuffer(buffer)->getBufferIdentifier();
-  return FileLineColLoc::get(context, name, line, column);
+  return FileLineColLoc::get(context, name(), line, column);
 }
 
 void suggest(Diagnostic &diagnostic, StringRef word, ArrayRef<StringRef> candidates) {

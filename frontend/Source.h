@@ -14,6 +14,8 @@ public:
       : sources(sources), buffer(buffer), context(context) {}
 
   llvm::StringRef text() const { return sources.getMemoryBuffer(buffer)->getBuffer(); }
+  /// The file's path, or another name where the text is not from a file.
+  llvm::StringRef name() const { return sources.getMemoryBuffer(buffer)->getBufferIdentifier(); }
   mlir::MLIRContext *getContext() const { return context; }
 
   /// Walks back to the start of the line: do not call it for every word of a long line.

@@ -12,6 +12,7 @@
 #include "llvm/Support/SMLoc.h"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace attn::syntax {
@@ -31,18 +32,26 @@ struct Real {
   llvm::SMLoc loc;
 };
 
-/// `[30, ?, 80]`; `?` is mlir::ShapedType::kDynamic.
-struct Layout {
-  llvm::SmallVector<int64_t, 3> dims;
-  llvm::SMLoc loc;
+/// `name[30, ?, 80]`; `?` is mlir::ShapedType::kDynamic.
+struct Group {
+  Word name;
+  llvm::SmallVector<Integer, 4> dims;
 };
 
-/// A number, a word, or a list of the two.
+/// One group without a name, or groups with names that follow one another.
+struct Layout {
+  llvm::SmallVector<Group, 1> groups;
+  llvm::SMLoc loc;
+
+  bool hasNames() const { return !groups.front().name.text.empty(); }
+};
+
+/// A number, a word, a string, or a list of values. Lists in lists have no lists.
 struct Value {
-  enum Kind { Number, Name, List };
+  enum Kind { Number, Name, String, List };
   Kind kind;
   int64_t number = 0;
-  llvm::StringRef word;
+  llvm::StringRef word; // a string without its quotes
   std::vector<Value> items;
   llvm::SMLoc loc;
 };
@@ -54,24 +63,37 @@ struct Argument {
   llvm::SMLoc loc;
 };
 
-/// A mask kind with its arguments, or an operator on masks. Nested kMaxNesting deep at most.
+/// A mask kind with its arguments, a predicate, or an operator on masks. Nested kMaxNesting deep at
+/// most.
 struct Mask {
-  enum Op { Kind, And, Or, Not };
+  enum Op { Kind, Predicate, And, Or, Not };
   Op op = Kind;
   Word kind;
   std::vector<Argument> arguments;
+  std::string predicate;           // on one line, without comments
+  std::vector<std::string> inputs; // that the predicate reads
   std::vector<Mask> operands;
   llvm::SMLoc loc;
 };
 
-/// `heads first..last { mask ... }`
+/// `first..last`, or one head.
 struct HeadRange {
   Integer first, last;
+};
+
+/// `heads ranges { mask ... }`
+struct HeadMask {
+  std::vector<HeadRange> ranges;
   Mask mask;
+};
+
+/// `packed queries`, where they are the keys' lengths as well, or `packed (queries, keys)`
+struct Packed {
+  Word queries, keys;
   llvm::SMLoc loc;
 };
 
-/// One extent of an input: the name of a dimension, or a number.
+/// One extent of an input: the name of a dimension, or a number, or mlir::ShapedType::kDynamic.
 struct Extent {
   llvm::StringRef name;
   int64_t number;
@@ -86,9 +108,9 @@ struct Input {
 
 /// A node of a score expression. Operands are indices of earlier nodes.
 struct ScoreNode {
-  enum Op { Integer, Real, Name, Unary, Binary, Select, Call };
+  enum Op { Integer, Real, Name, Unary, Binary, Select, Call, Index };
   Op op;
-  Word text; // operator, name or number as written
+  Word text; // operator, name or number as written; of an index, the input
   int64_t integer = 0;
   double real = 0;
   llvm::SmallVector<unsigned, 3> operands;
@@ -109,8 +131,9 @@ struct Kernel {
   std::optional<Word> dtype;
   std::optional<Layout> tokens, kvTokens;
   std::optional<Mask> mask;
+  std::optional<Packed> packed;
   std::optional<Score> score;
-  std::vector<HeadRange> headRanges;
+  std::vector<HeadMask> headMasks;
   std::vector<Input> inputs;
 };
 

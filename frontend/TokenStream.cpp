@@ -17,6 +17,16 @@ Token TokenStream::take() {
   return taken;
 }
 
+void TokenStream::jumpTo(const char *place) {
+  lexer.jumpTo(place);
+  token = lexer.next();
+}
+
+StringRef TokenStream::textAhead() const {
+  StringRef text = source.text();
+  return text.drop_front(token.text.data() - text.data());
+}
+
 bool TokenStream::takeIf(StringRef spelling) {
   if (!token.is(spelling) || token.kind == Token::End)
     return false;
@@ -94,6 +104,14 @@ FailureOr<syntax::Real> TokenStream::parseReal(const Twine &what) {
   if (failed(value))
     return failure();
   return syntax::Real{negative ? -*value : *value, loc};
+}
+
+LogicalResult checkBetween(const Source &source, StringRef what, syntax::Integer value,
+                           int64_t least, int64_t most) {
+  if (least <= value.value && value.value <= most)
+    return success();
+  return source.error(value.loc) << "'" << what << "' is " << value.value
+                                 << ", but must be between " << least << " and " << most;
 }
 
 LogicalResult Nesting::check(const Source &source, llvm::SMLoc loc) const {

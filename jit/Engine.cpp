@@ -141,7 +141,7 @@ CpuKernel Kernel::function() const { return code->function; }
 double Kernel::compileSeconds() const { return code->compileSeconds; }
 
 Expected<LaunchPlan> Kernel::plan(const Bindings &tensors) const {
-  return planLaunch(code->info, tensors);
+  return planLaunch(code->info, tensors, code->pool.get());
 }
 
 Expected<RunReport> Kernel::run(const LaunchPlan &plan) const {

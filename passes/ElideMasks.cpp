@@ -31,10 +31,12 @@ bool visitsFullTilesOnly(tile::AttentionOp op) {
   std::optional<TileGeometry> geometry = staticGeometry(op);
   if (!geometry)
     return false;
-  SmallVector<StringRef> inputs = op.getInputNameList();
+  if (op.getKvTokens().hasGroups())
+    return false;
+  MaskInputs inputs{op.getInputNameList(), SmallVector<Type>(op.getInputs().getTypes())};
   return llvm::all_of(op.getMasks(), [&](Attribute mask) {
-    Formula formula = *formulaOf(mask, op.getKvTokens().getDims(), inputs);
-    if (!formula.symbols.empty() || formula.dataAtoms())
+    Formula formula = *formulaOf(mask, op.getKvTokens(), inputs);
+    if (!formula.symbols.empty() || !formula.tables.empty() || formula.dataAtoms())
       return false;
     TileCounts counts = TileMap(formula, *geometry, {}).counts();
     return counts.full == counts.visited;

@@ -69,11 +69,10 @@ public:
       : builder(builder), loc(op.getLoc()), op(op), heads(heads), tiles(tiles) {}
 
   tile::AttentionOp build() {
-    auto layout = [&](ArrayRef<int64_t> dims) { return LayoutAttr::get(op.getContext(), dims); };
     tiled = tile::AttentionOp::create(
         builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
-        op.getValue(), op.getInputs(), op.getInputNamesAttr(), layout(tiles.layout),
-        layout(tiles.kvLayout), builder.getDenseI64ArrayAttr(tiles.queryTile),
+        op.getValue(), op.getInputs(), op.getInputNamesAttr(), op.getTokens().withDims(tiles.layout),
+        op.getKvTokens().withDims(tiles.kvLayout), builder.getDenseI64ArrayAttr(tiles.queryTile),
         builder.getDenseI64ArrayAttr(tiles.keyTile), builder.getArrayAttr(heads.masks),
         builder.getDenseI32ArrayAttr(heads.maskOfHead), op.getQOffsetAttr());
     OpBuilder::InsertionGuard guard(builder);
@@ -88,7 +87,7 @@ private:
   void buildQueryTile() {
     int64_t rows = tiled.getQueryRows(), valueDim = op.getValue().getType().getDimSize(3);
     Value q = loadTile(op.getQuery(), head, queryTile, /*query=*/true);
-    auto init = tile::InitOp::create(builder, loc, f32({rows, valueDim}), f32({rows}), f32({rows}));
+    tile::InitOp init = buildInit(f32({rows, valueDim}), f32({rows}));
     Value group = constant(op.getNumHeads() / op.getNumKvHeads());
     Value kvHead = arith::DivUIOp::create(builder, loc, head, group);
     auto loop = tile::ForKeysOp::create(builder, loc, init.getAcc().getType(),
@@ -100,11 +99,36 @@ private:
                            loop.getSumResult());
   }
 
+  /// With a region per formula where some mask has keys outside the layout that count as zeros.
+  tile::InitOp buildInit(Type acc, Type column) {
+    ParameterizedFormulas formulas = formulasOf(tiled);
+    auto hasTaps = [](const Formula &formula) { return !formula.taps.empty(); };
+    if (llvm::none_of(formulas.formulas, hasTaps))
+      return tile::InitOp::create(builder, loc, acc, column, column, Value(), Value(), Value(),
+                                  Value(), 0);
+    Value number = symbol(tile::SymbolKindEnum::HeadFormula, batch, head);
+    auto init = tile::InitOp::create(builder, loc, acc, column, column, batch, head, queryTile,
+                                     number, formulas.formulas.size());
+    for (auto [region, formula] : llvm::zip_equal(init.getFormulas(), formulas.formulas)) {
+      OpBuilder::InsertionGuard guard(builder);
+      Block *body = builder.createBlock(&region);
+      for (int i = 0; i < 2 + formula.rank; ++i)
+        body->addArgument(builder.getI32Type(), loc);
+      Value count = constant(0);
+      if (hasTaps(formula))
+        count = emitZeroKeys(builder, loc, formula, body->getArgument(0), body->getArgument(1),
+                             body->getArguments().drop_front(2), tiled.getInputs());
+      tile::YieldOp::create(builder, loc, ValueRange{count});
+    }
+    return init;
+  }
+
   void buildKeyTile(tile::ForKeysOp loop, Value q, Value kvHead) {
     OpBuilder::InsertionGuard guard(builder);
     Block *body = builder.createBlock(&loop.getBody());
     keyTile = body->addArgument(builder.getI32Type(), loc);
     partial = body->addArgument(builder.getI1Type(), loc);
+    listed = body->addArgument(builder.getI32Type(), loc);
     Value acc = body->addArgument(loop.getAcc().getType(), loc);
     Value max = body->addArgument(loop.getMax().getType(), loc);
     Value sum = body->addArgument(loop.getSum().getType(), loc);
@@ -123,7 +147,8 @@ private:
                           ValueRange{next, softmax.getMaxResult(), softmax.getSumResult()});
   }
 
-  /// The score region of attn.attention with q_offset added to its query position.
+  /// The score region of attn.attention with q_offset added to its query position; attn.row is the
+  /// position without it.
   Value buildScore(Value scores) {
     if (op.getScore().empty())
       return scores;
@@ -142,7 +167,10 @@ private:
               arith::AddIOp::create(builder, loc, body->getArgument(3), offset).getResult());
     }
     for (Operation &inner : source.without_terminator())
-      builder.clone(inner, map);
+      if (auto row = dyn_cast<RowOp>(inner))
+        map.map(row.getResult(), body->getArgument(3));
+      else
+        builder.clone(inner, map);
     Value result = map.lookup(cast<YieldOp>(source.getTerminator()).getScore());
     tile::YieldOp::create(builder, loc, ValueRange{result});
     return score;
@@ -152,7 +180,8 @@ private:
     ParameterizedFormulas formulas = formulasOf(tiled);
     Value formula = symbol(tile::SymbolKindEnum::HeadFormula, batch, head);
     auto mask = tile::MaskOp::create(builder, loc, scores.getType(), scores, batch, head, queryTile,
-                                     keyTile, partial, formula, formulas.formulas.size());
+                                     keyTile, partial, listed, formula,
+                                     formulas.formulas.size());
     for (auto [region, predicate] : llvm::zip_equal(mask.getFormulas(), formulas.formulas))
       buildPredicate(region, predicate);
     return mask;
@@ -162,12 +191,13 @@ private:
     OpBuilder::InsertionGuard guard(builder);
     int rank = formula.rank;
     Block *body = builder.createBlock(&region);
-    for (int i = 0; i < 2 + 2 * rank; ++i)
+    for (int i = 0; i < 3 + 2 * rank; ++i)
       body->addArgument(builder.getI32Type(), loc);
     Value b = body->getArgument(0), h = body->getArgument(1);
     ValueRange q = body->getArguments().slice(2, rank);
     ValueRange k = body->getArguments().slice(2 + rank, rank);
-    Value visible = emitFormula(builder, loc, formula, b, h, q, k, tiled.getInputs());
+    Value visible = emitFormula(builder, loc, formula, b, h, q, k, tiled.getInputs(),
+                                body->getArgument(2 + 2 * rank));
     visible = arith::AndIOp::create(builder, loc, visible, insideLayout(k, b, h));
     tile::YieldOp::create(builder, loc, ValueRange{visible});
   }
@@ -175,16 +205,27 @@ private:
   /// Rows of a ragged tile lie beyond the layout; their zero scores must not take softmax mass.
   Value insideLayout(ValueRange k, Value b, Value h) {
     Value inside = arith::ConstantIntOp::create(builder, loc, 1, 1);
+    auto addBound = [&](Value position, Value end) {
+      Value here = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, position, end);
+      inside = arith::AndIOp::create(builder, loc, inside, here);
+    };
+    auto lengthOf = [&](int64_t d) {
+      int64_t length = tiles.kvLayout[d];
+      return ShapedType::isDynamic(length) ? symbol(tile::SymbolKindEnum::Dim, b, h, int32_t(d))
+                                           : constant(length);
+    };
     for (auto [d, coord] : llvm::enumerate(k)) {
       int64_t length = tiles.kvLayout[d];
-      if (!ShapedType::isDynamic(length) && length % tiles.keyTile[d] == 0)
-        continue;
-      Value end = ShapedType::isDynamic(length)
-                      ? symbol(tile::SymbolKindEnum::Dim, b, h, int32_t(d))
-                      : constant(length);
-      Value here = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, coord, end);
-      inside = arith::AndIOp::create(builder, loc, inside, here);
+      if (ShapedType::isDynamic(length) || length % tiles.keyTile[d] != 0)
+        addBound(coord, lengthOf(d));
     }
+    if (!tiled.isBounded())
+      return inside;
+    Value position = k.front();
+    for (size_t d = 1; d < k.size(); ++d)
+      position = arith::AddIOp::create(
+          builder, loc, arith::MulIOp::create(builder, loc, position, lengthOf(d)), k[d]);
+    addBound(position, symbol(tile::SymbolKindEnum::NumKeys, b, h));
     return inside;
   }
 
@@ -209,7 +250,7 @@ private:
   const HeadMasks &heads;
   const TileChoice &tiles;
   tile::AttentionOp tiled;
-  Value batch, head, queryTile, keyTile, partial;
+  Value batch, head, queryTile, keyTile, partial, listed;
 };
 
 struct TileAttention : impl::TileAttentionBase<TileAttention> {
@@ -228,9 +269,9 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
     FailureOr<TileChoice> tiles = tilesFor(op, heads.areLinear(), queryTile, keyTile);
     if (failed(tiles))
       return failure();
-    SmallVector<StringRef> inputs = op.getInputNameList();
+    MaskInputs inputs = op.getMaskInputs();
     for (Attribute mask : heads.masks)
-      if (!formulaOf(mask, tiles->kvLayout, inputs))
+      if (!formulaOf(mask, op.getKvTokens().withDims(tiles->kvLayout), inputs))
         return op.emitError() << "mask has more than " << kMaxAtoms
                               << " atoms; split it over several kernels or simplify it";
     OpBuilder builder(op);

@@ -6,9 +6,11 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "dialect/algebra/HeadParameters.h"
 #include "dialect/algebra/TileMap.h"
 #include "runtime/DType.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +18,9 @@
 namespace attn {
 
 constexpr int kMaxInputs = 8;
+constexpr int kMaxTables = 8;
+/// Key tiles in one dimension of a layout of several: what a 16-bit entry of the box table holds.
+constexpr int64_t kMaxNarrowTiles = 65535;
 
 /// The one argument of every kernel, CPU (by pointer) and GPU (by value). All strides in elements.
 /// Arrays are row-major. Codegen addresses the fields by offsetof, so the order is part of the contract.
@@ -28,19 +33,28 @@ struct KernelArgs {
   const int32_t *headParams;    ///< [Hq][headParamCount]
   const int32_t *mapOfHead;     ///< [B][Hq] number of the tile map
   const int64_t *mapOffsets;    ///< [maps][T + 1] index of a query tile's first box, T query tiles
-  const int32_t *boxes;         ///< [..][2 * rank + 1]: lo of each dimension, hi of each, full (0 or 1)
+  /// [..][2 * rank + 1]: lo of each dimension, hi of each, flags: bit 0 is set where every pair of the
+  /// box is visible, bits 1.. are the truth of the formula's listed atoms in their order. int32 on a
+  /// layout of one dimension, uint16 on others.
+  const void *boxes;
   const uint32_t *order;        ///< [B * Hq * T] (b * Hq + h) * T + t, most key tiles first
   const void *inputs[kMaxInputs];           ///< run-time inputs in the order of the spec
   int64_t inputStrides[kMaxInputs][4];      ///< of each input's dimensions; 0 where broadcast
   int32_t numQueries, numKeys, queryOffset, queryTiles;
   int32_t dims[kMaxRank];   ///< lengths of the tiled token layout
+  const int32_t *tables[kMaxTables]; ///< of tile.table: int32[Nq], one entry per query
+  int32_t inputExtents[kMaxInputs][4]; ///< of each input's dimensions; at most 2^31 - 1
 };
+
+/// Whose row or column an index into an input is.
+enum class IndexedBy : uint8_t { Unsaid, Query, Key };
 
 /// A run-time input as the spec declares it.
 struct InputInfo {
   std::string name;
   DType dtype;
   std::vector<int64_t> shape; ///< -1 where bound at run time
+  std::array<IndexedBy, 4> indexedBy{}; ///< how the score reads each dimension
 };
 
 struct KernelInfo {
@@ -57,12 +71,16 @@ struct KernelInfo {
   /// Distinct masks: the formula of each (an index into `formulas`) and its head parameters.
   std::vector<Formula> formulas;
   std::vector<int32_t> formulaOfMask;
-  std::vector<std::vector<int64_t>> parametersOfMask;
+  std::vector<std::vector<HeadParameter>> parametersOfMask;
   std::vector<int32_t> maskOfHead; ///< [heads]
   int64_t headParamCount = 0;      ///< longest row of parametersOfMask
   std::vector<InputInfo> inputs;
   std::optional<int64_t> queryOffset; ///< fixed by the spec
   bool needsSameLayout = false;       ///< a mask wants queries and keys on one layout
+  /// A layout of token groups: `tokens` are then lengthened in the first dimension until all tokens have
+  /// a place, and the number of tokens is `tokenBase` plus a multiple of `tokenUnit`.
+  bool bounded = false;
+  int64_t tokenBase = 0, tokenUnit = 0;
 
   int64_t scratchBytes = 0;           ///< CPU: per worker, 64-byte aligned
   int64_t threadsPerBlock = 0;        ///< GPU

@@ -1,8 +1,12 @@
 #include "runtime/Launch.h"
 
+#include "dialect/algebra/MapInputs.h"
+#include "runtime/InputChecks.h"
 #include "runtime/LaunchChecks.h"
 
 #include <algorithm>
+#include <cassert>
+#include <tuple>
 
 namespace attn {
 
@@ -13,9 +17,12 @@ static int32_t toSymbol(int64_t value) {
 /// Fills one LaunchPlan; the bindings have been checked.
 class LaunchBuilder {
 public:
-  LaunchBuilder(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes)
-      : info(info), bindings(bindings), sizes(sizes), geometry(geometryOf()),
-        queryTiles(geometry.numQueryTiles()) {}
+  LaunchBuilder(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes,
+                WorkerPool *pool)
+      : info(info), bindings(bindings), sizes(sizes), pool(pool), geometry(geometryOf()),
+        queryTiles(geometry.numQueryTiles()),
+        inputs(geometry, inputViews(info, bindings), tablesOf(info), sizes.numQueries,
+               sizes.queryOffset) {}
 
   Expected<LaunchPlan> build() {
     if (Status status = checkTables(); !status)
@@ -31,6 +38,9 @@ private:
   TileGeometry geometryOf() const {
     TileGeometry geo;
     geo.rank = info.rank;
+    geo.bounded = info.bounded;
+    geo.numQueries = sizes.numQueries;
+    geo.numKeys = sizes.numKeys;
     geo.queryTile = info.queryTile;
     geo.keyTile = info.keyTile;
     for (int d = 0; d < info.rank; ++d) {
@@ -38,6 +48,11 @@ private:
       geo.keys[d] = info.rank > 1 ? sizes.kvTokens[size_t(d)] : sizes.numKeys;
     }
     return geo;
+  }
+
+  /// All formulas share them.
+  static std::span<const TableInfo> tablesOf(const KernelInfo &info) {
+    return info.formulas.empty() ? std::span<const TableInfo>() : info.formulas.front().tables;
   }
 
   /// The tables fit their index types and this machine.
@@ -53,31 +68,49 @@ private:
                        checkedByteSize({{sizes.batch, info.heads, sizes.numQueries}}, DType::F32)})
       if (!bytes)
         return bytes.takeError();
+    return checkBoxCoordinates();
+  }
+
+  Status checkBoxCoordinates() const {
+    for (int d = 0; info.rank > 1 && d < info.rank; ++d)
+      if (geometry.keyTiles(d) > kMaxNarrowTiles)
+        return makeError("dimension {} has {} tokens in key tiles of {}, which is more than {} tiles, "
+                         "the most in a dimension of a layout of several",
+                         d, geometry.keys[size_t(d)], geometry.keyTile[size_t(d)], kMaxNarrowTiles);
     return {};
   }
 
   bool anyPerBatch() const {
-    return std::any_of(info.formulas.begin(), info.formulas.end(),
-                       [](const Formula &formula) { return formula.usesBatchInputs(); });
+    return std::any_of(info.formulas.begin(), info.formulas.end(), [&](const Formula &formula) {
+      return inputs.dependsOnBatch(formula) ||
+             std::any_of(formula.symbols.begin(), formula.symbols.end(), [](const Symbol &symbol) {
+               return symbol.kind == SymbolKind::BatchInput || symbol.kind == SymbolKind::Batch;
+             });
+    });
   }
 
   void fillHeads() {
     for (int32_t mask : info.maskOfHead) {
       plan.formulaOfHead.push_back(info.formulaOfMask[size_t(mask)]);
-      const std::vector<int64_t> &row = info.parametersOfMask[size_t(mask)];
+      const std::vector<HeadParameter> &row = info.parametersOfMask[size_t(mask)];
       for (int64_t i = 0; i < info.headParamCount; ++i)
-        plan.headParams.push_back(i < int64_t(row.size()) ? toSymbol(row[size_t(i)]) : 0);
+        plan.headParams.push_back(
+            i < int64_t(row.size()) ? toSymbol(valueOf(row[size_t(i)], sizes.numKeys)) : 0);
     }
   }
 
-  std::vector<int64_t> symbolValues(const Formula &formula, int32_t mask, int64_t batch) const {
+  std::vector<int64_t> symbolValues(const Formula &formula, int32_t mask, int64_t batch,
+                                    int64_t head) const {
     std::vector<int64_t> values;
     for (const Symbol &symbol : formula.symbols)
-      values.push_back(toSymbol(symbolValue(symbol, mask, batch)));
+      values.push_back(toSymbol(symbolValue(symbol, mask, batch, head)));
     return values;
   }
 
-  int64_t symbolValue(const Symbol &symbol, int32_t mask, int64_t batch) const {
+  int64_t symbolValue(const Symbol &symbol, int32_t mask, int64_t batch, int64_t head) const {
+    auto entry = [&](int64_t i) {
+      return int64_t(bindings.inputs.at(info.inputs[size_t(symbol.index)].name).at({i}));
+    };
     switch (symbol.kind) {
     case SymbolKind::NumQueries:
       return sizes.numQueries;
@@ -88,50 +121,95 @@ private:
     case SymbolKind::Dim:
       return geometry.keys[size_t(symbol.index)];
     case SymbolKind::HeadParam:
-      return info.parametersOfMask[size_t(mask)][size_t(symbol.index)];
+      return valueOf(info.parametersOfMask[size_t(mask)][size_t(symbol.index)], sizes.numKeys);
     case SymbolKind::BatchInput:
-      return int64_t(bindings.inputs.at(info.inputs[size_t(symbol.index)].name).at({batch}));
+      return entry(batch);
+    case SymbolKind::HeadInput:
+      return entry(head);
+    case SymbolKind::Batch:
+      return batch;
+    case SymbolKind::HeadFormula:
+    case SymbolKind::Span:
+      assert(false && "no symbol of a formula with head parameters");
     }
     return 0;
   }
 
-  /// One map per mask, or per mask and distinct values of its batch inputs.
+  /// One map per mask, or per mask and distinct values of what else it depends on.
   void fillMaps() {
-    std::map<std::pair<int32_t, std::vector<int64_t>>, int32_t> known;
+    using Key = std::tuple<int32_t, int64_t, int64_t, std::vector<int64_t>>;
+    std::map<Key, int32_t> known;
     for (int64_t batch = 0; batch < sizes.batch; ++batch)
-      for (int32_t mask : info.maskOfHead) {
+      for (size_t head = 0; head < info.maskOfHead.size(); ++head) {
+        int32_t mask = info.maskOfHead[head];
         const Formula &formula = info.formulas[size_t(info.formulaOfMask[size_t(mask)])];
-        std::vector<int64_t> values = symbolValues(formula, mask, batch);
-        auto [it, isNew] = known.try_emplace({mask, values}, int32_t(known.size()));
+        std::vector<int64_t> values = symbolValues(formula, mask, batch, int64_t(head));
+        Key key{mask, inputs.dependsOnBatch(formula) ? batch : 0,
+                inputs.dependsOnHead(formula) ? int64_t(head) : 0, values};
+        auto [it, isNew] = known.try_emplace(std::move(key), int32_t(known.size()));
         if (isNew)
-          addMap(formula, std::move(values));
+          addMap(formula, std::move(values), batch, int64_t(head));
         plan.mapOfHead.push_back(it->second);
       }
   }
 
-  void addMap(const Formula &formula, std::vector<int64_t> values) {
-    std::vector<KeyBox> list;
+  /// The boxes of some neighbouring query tiles.
+  struct Chunk {
+    std::vector<KeyBox> boxes;
+    std::vector<uint32_t> count; ///< of each query tile
+  };
+
+  void addMap(const Formula &formula, std::vector<int64_t> values, int64_t batch, int64_t head) {
     bool empty = queryTiles == 0 || sizes.numKeys == 0;
     if (!empty)
-      plan.maps.emplace_back(formula, geometry, std::move(values));
-    for (int64_t t = 0; t < queryTiles; ++t) {
-      plan.mapOffsets.push_back(numBoxes());
-      if (!empty)
-        plan.maps.back().boxes(t, list);
-      addBoxes(list);
+      plan.maps.push_back(inputs.makeMap(formula, std::move(values), batch, head));
+    std::vector<Chunk> chunks(size_t(ceilDiv(queryTiles, kChunk)));
+    auto fill = [&](uint64_t number, unsigned) {
+      std::vector<KeyBox> list;
+      Chunk &chunk = chunks[size_t(number)];
+      int64_t first = int64_t(number) * kChunk;
+      for (int64_t t = first; t < std::min(first + kChunk, queryTiles); ++t) {
+        if (!empty)
+          plan.maps.back().boxes(t, list);
+        chunk.boxes.insert(chunk.boxes.end(), list.begin(), list.end());
+        chunk.count.push_back(uint32_t(list.size()));
+      }
+    };
+    if (pool && chunks.size() > 1)
+      pool->run(chunks.size(), fill);
+    else
+      for (size_t i = 0; i < chunks.size(); ++i)
+        fill(i, 0);
+    for (const Chunk &chunk : chunks) {
+      const KeyBox *next = chunk.boxes.data();
+      for (uint32_t count : chunk.count) {
+        plan.mapOffsets.push_back(numBoxes());
+        addBoxes({next, count});
+        next += count;
+      }
     }
     plan.mapOffsets.push_back(numBoxes());
   }
 
-  int64_t numBoxes() const { return int64_t(plan.boxes.size()) / (2 * info.rank + 1); }
+  int64_t numBoxes() const {
+    size_t words = info.rank > 1 ? plan.narrowBoxes.size() : plan.boxes.size();
+    return int64_t(words) / (2 * info.rank + 1);
+  }
 
-  void addBoxes(const std::vector<KeyBox> &list) {
+  void addBoxWord(int64_t word) {
+    if (info.rank > 1)
+      plan.narrowBoxes.push_back(uint16_t(word));
+    else
+      plan.boxes.push_back(int32_t(word));
+  }
+
+  void addBoxes(std::span<const KeyBox> list) {
     TileCount count;
     for (const KeyBox &box : list) {
       for (const Coords *corner : {&box.lo, &box.hi})
         for (int d = 0; d < info.rank; ++d)
-          plan.boxes.push_back(int32_t((*corner)[size_t(d)]));
-      plan.boxes.push_back(box.full);
+          addBoxWord((*corner)[size_t(d)]);
+      addBoxWord(int64_t(box.full) | int64_t(box.listed) << 1);
       count.visited += box.size();
       count.full += box.full ? box.size() : 0;
     }
@@ -192,14 +270,22 @@ private:
     args.headParams = plan.headParams.data();
     args.mapOfHead = plan.mapOfHead.data();
     args.mapOffsets = plan.mapOffsets.data();
-    args.boxes = plan.boxes.data();
+    args.boxes = info.rank > 1 ? static_cast<const void *>(plan.narrowBoxes.data())
+                               : plan.boxes.data();
     args.order = plan.order.data();
+    fillTables(args);
     args.numQueries = int32_t(sizes.numQueries);
     args.numKeys = int32_t(sizes.numKeys);
     args.queryOffset = int32_t(sizes.queryOffset);
     args.queryTiles = int32_t(queryTiles);
     for (int d = 0; d < kMaxRank; ++d)
       args.dims[d] = int32_t(geometry.keys[size_t(d)]);
+  }
+
+  void fillTables(KernelArgs &args) {
+    plan.tableMemory = inputs.shareMemory();
+    for (size_t i = 0; i < inputs.tables().size(); ++i)
+      args.tables[i] = inputs.tables()[i].values;
   }
 
   void fillLse(KernelArgs &args) {
@@ -219,8 +305,10 @@ private:
     for (size_t i = 0; i < info.inputs.size(); ++i) {
       const TensorView &view = bindings.inputs.at(info.inputs[i].name);
       args.inputs[i] = view.data;
-      for (size_t d = 0; d < view.rank(); ++d)
+      for (size_t d = 0; d < view.rank(); ++d) {
         args.inputStrides[i][d] = view.shape[d] == 1 ? 0 : view.strides[d];
+        args.inputExtents[i][d] = int32_t(std::min<int64_t>(view.shape[d], INT32_MAX));
+      }
     }
   }
 
@@ -228,23 +316,27 @@ private:
     int64_t visited = 0, full = 0;
   };
   static constexpr int64_t kBuckets = 1 << 16;
+  static constexpr int64_t kChunk = 512; // query tiles of a map that one worker makes at a time
 
   const KernelInfo &info;
   const Bindings &bindings;
   const LaunchSizes &sizes;
+  WorkerPool *pool;
   TileGeometry geometry;
   int64_t queryTiles;
+  MapInputs inputs;
   std::vector<TileCount> tileCounts; ///< [maps][query tiles]
   LaunchPlan plan;
 };
 
-Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings) {
+Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings,
+                                WorkerPool *pool) {
   Expected<LaunchSizes> sizes = launchSizes(info, bindings);
   if (!sizes)
     return sizes.takeError();
   if (Status status = checkTensors(info, bindings, *sizes); !status)
     return status.takeError();
-  return LaunchBuilder(info, bindings, *sizes).build();
+  return LaunchBuilder(info, bindings, *sizes, pool).build();
 }
 
 double LaunchPlan::visiblePairs() const {

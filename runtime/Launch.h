@@ -12,6 +12,7 @@
 #include "runtime/WorkerPool.h"
 
 #include <map>
+#include <memory>
 
 namespace attn {
 
@@ -50,16 +51,21 @@ public:
 private:
   friend class LaunchBuilder;
   KernelArgs kernelArgs{};
-  std::vector<int32_t> formulaOfHead, headParams, mapOfHead, boxes;
+  std::vector<int32_t> formulaOfHead, headParams, mapOfHead;
+  std::vector<int32_t> boxes;        ///< of a layout of one dimension
+  std::vector<uint16_t> narrowBoxes; ///< of others
   std::vector<int64_t> mapOffsets;
   std::vector<uint32_t> order;
   std::vector<TileMap> maps;
+  std::shared_ptr<const void> tableMemory; ///< what args().tables point to
   std::vector<float> lseScratch; ///< where the caller wants no lse
 };
 
 /// Checks the bindings against the kernel and builds the tables. Errors name the tensor and what
-/// was expected of it; nothing is written. Thread-safe.
-Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings);
+/// was expected of it; nothing is written. Thread-safe. With a pool, which is then in use, tile maps are
+/// made in parallel.
+Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings,
+                                WorkerPool *pool = nullptr);
 
 /// The layout with every `?` bound so that it has `length` tokens; `what` ("tokens", "kv_tokens")
 /// is for messages. An error where no such binding exists or more than one does.

@@ -1,5 +1,7 @@
 #include "runtime/LaunchChecks.h"
 
+#include "runtime/InputChecks.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -50,14 +52,36 @@ Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, in
   return bound;
 }
 
+/// The layout of token groups that has room for `length` tokens.
+static Expected<std::vector<int64_t>> boundedLayout(const KernelInfo &info, int64_t length) {
+  bool fits = info.tokenUnit ? length >= info.tokenBase &&
+                                   (length - info.tokenBase) % info.tokenUnit == 0
+                             : length == info.tokenBase;
+  if (!fits && info.tokenUnit)
+    return makeError("the token groups of 'tokens' cannot have {} tokens: they have {} and multiples "
+                     "of {} more",
+                     length, info.tokenBase, info.tokenUnit);
+  if (!fits)
+    return makeError("'tokens' have {} tokens in all their groups, not {}", info.tokenBase, length);
+  std::vector<int64_t> layout = info.tokens;
+  int64_t slab = 1;
+  for (size_t d = 1; d < layout.size(); ++d)
+    slab *= layout[d];
+  layout[0] = ceilDiv(length, slab);
+  return layout;
+}
+
 /// The layout of one side: given by the caller or read off the tensor `name`.
-static Expected<std::vector<int64_t>> layoutOf(const std::vector<int64_t> &spec,
+static Expected<std::vector<int64_t>> layoutOf(const KernelInfo &info,
+                                               const std::vector<int64_t> &spec,
                                                const std::vector<int64_t> &given,
                                                const TensorView &tensor, const char *name,
                                                const char *what) {
   if (tensor.rank() != 4)
     return makeError("'{}' has {} dimensions, but [batch, heads, tokens, head_dim] is wanted", name,
                      tensor.rank());
+  if (info.bounded)
+    return boundedLayout(info, tensor.shape[2]);
   if (given.empty())
     return bindLayout(spec, tensor.shape[2], what);
   bool fits = given.size() == spec.size();
@@ -95,10 +119,10 @@ static Expected<int64_t> offsetOf(const KernelInfo &info, const Bindings &bindin
 
 Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindings) {
   LaunchSizes sizes;
-  auto tokens = layoutOf(info.tokens, bindings.tokens, bindings.q, "q", "tokens");
+  auto tokens = layoutOf(info, info.tokens, bindings.tokens, bindings.q, "q", "tokens");
   if (!tokens)
     return tokens.takeError();
-  auto kvTokens = layoutOf(info.kvTokens, bindings.kvTokens, bindings.k, "k", "kv_tokens");
+  auto kvTokens = layoutOf(info, info.kvTokens, bindings.kvTokens, bindings.k, "k", "kv_tokens");
   if (!kvTokens)
     return kvTokens.takeError();
   sizes.tokens = *tokens;
@@ -108,8 +132,11 @@ Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindin
     return queries.takeError();
   if (!keys)
     return keys.takeError();
-  sizes.numQueries = *queries;
-  sizes.numKeys = *keys;
+  sizes.numQueries = info.bounded ? bindings.q.shape[2] : *queries;
+  sizes.numKeys = info.bounded ? bindings.k.shape[2] : *keys;
+  if (info.bounded && sizes.numQueries != sizes.numKeys)
+    return makeError("there are {} queries and {} keys, but token groups are a layout that both share",
+                     sizes.numQueries, sizes.numKeys);
   if ((info.needsSameLayout || info.rank > 1) && sizes.tokens != sizes.kvTokens)
     return makeError(
         "tokens {} and kv_tokens {} differ, but this mask needs queries and keys on one "
@@ -145,8 +172,8 @@ Expected<ByteRange> byteRange(const TensorView &view, std::string_view name) {
   return range;
 }
 
-static Status checkTensor(const TensorView &view, std::string_view name, DType dtype,
-                          const std::vector<int64_t> &shape, bool contiguousLast) {
+Status checkTensor(const TensorView &view, std::string_view name, DType dtype,
+                   const std::vector<int64_t> &shape, bool contiguousLast) {
   if (view.dtype != dtype)
     return makeError("'{}' is {}, but the kernel takes {}", name, dtypeName(view.dtype),
                      dtypeName(dtype));
@@ -262,63 +289,8 @@ static Status checkOutputMemory(const std::vector<Named> &written, const std::ve
 }
 
 //===----------------------------------------------------------------------===//
-// Run-time inputs
+// All tensors
 //===----------------------------------------------------------------------===//
-
-static std::string inputList(const KernelInfo &info) {
-  std::string list;
-  for (const InputInfo &input : info.inputs)
-    list += (list.empty() ? "'" : ", '") + input.name + "'";
-  return list.empty() ? "none" : list;
-}
-
-/// The shape that the masks want of an input, from how they read it; else the declared one with the
-/// number of keys last.
-static std::vector<int64_t> wantedShape(const KernelInfo &info, int32_t index,
-                                        const LaunchSizes &sizes) {
-  std::vector<int64_t> shape = info.inputs[size_t(index)].shape;
-  bool perBatch = false;
-  for (const Formula &formula : info.formulas)
-    for (const Symbol &symbol : formula.symbols)
-      perBatch |= symbol.kind == SymbolKind::BatchInput && symbol.index == index;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] < 0)
-      shape[d] =
-          perBatch ? sizes.batch : (d + 2 == shape.size() ? sizes.numQueries : sizes.numKeys);
-  return shape;
-}
-
-/// Labels have one entry a token for queries and keys alike.
-static Status checkLabels(const KernelInfo &info, const LaunchSizes &sizes) {
-  for (const Formula &formula : info.formulas)
-    for (const Atom &atom : formula.atoms)
-      if (atom.kind == AtomKind::Labels && sizes.numQueries != sizes.numKeys)
-        return makeError(
-            "input '{}' labels queries and keys alike, but there are {} queries and {} "
-            "keys",
-            info.inputs[size_t(atom.input)].name, sizes.numQueries, sizes.numKeys);
-  return {};
-}
-
-static Status checkInputs(const KernelInfo &info, const Bindings &bindings,
-                          const LaunchSizes &sizes) {
-  for (const auto &[name, view] : bindings.inputs)
-    if (std::none_of(info.inputs.begin(), info.inputs.end(),
-                     [&](const InputInfo &input) { return input.name == name; }))
-      return makeError("the kernel has no input '{}'", name)
-          .withNote("its inputs are {}", inputList(info));
-  for (size_t i = 0; i < info.inputs.size(); ++i) {
-    const InputInfo &input = info.inputs[i];
-    auto it = bindings.inputs.find(input.name);
-    std::vector<int64_t> shape = wantedShape(info, int32_t(i), sizes);
-    if (it == bindings.inputs.end())
-      return makeError("input '{}' is missing: {} of shape {}", input.name, dtypeName(input.dtype),
-                       shapeText(shape));
-    if (Status status = checkTensor(it->second, input.name, input.dtype, shape, false); !status)
-      return status;
-  }
-  return checkLabels(info, sizes);
-}
 
 Status checkTensors(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes) {
   int64_t b = sizes.batch, nq = sizes.numQueries, nk = sizes.numKeys;

@@ -20,6 +20,10 @@ Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindin
 /// Types, shapes, strides, memory and overlaps of all tensors.
 Status checkTensors(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes);
 
+/// Type, shape, strides and alignment of one tensor.
+Status checkTensor(const TensorView &view, std::string_view name, DType dtype,
+                   const std::vector<int64_t> &shape, bool contiguousLast);
+
 /// "[2, 8, 128, 64]", with '?' for -1.
 std::string shapeText(const std::vector<int64_t> &shape);
 

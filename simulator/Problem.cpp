@@ -84,9 +84,33 @@ static int64_t product(ArrayRef<int64_t> dims) {
   return n;
 }
 
+/// A layout of token groups is bound by its number of tokens.
+static FailureOr<SmallVector<int64_t>> bindGroups(AttentionOp op, ArrayRef<int64_t> given,
+                                                  int64_t &tokens) {
+  LayoutAttr layout = op.getTokens();
+  tokens = layout.getNumTokens();
+  if (ShapedType::isDynamic(tokens)) {
+    if (given.size() != 1) {
+      InFlightDiagnostic diag = op.emitError() << "a token group has the length '?', which is known "
+                                                  "only when the kernel runs";
+      diag.attachNote() << "give the number of all tokens, for example with '--tokens=4096'";
+      return diag;
+    }
+    tokens = given.front();
+  }
+  TokenCount count = layout.getTokenCount();
+  if (!count.fits(tokens))
+    return op.emitError() << "the token groups of the layout cannot have " << tokens
+                          << " tokens: they have " << count.base << " and multiples of "
+                          << count.unit << " more";
+  SmallVector<int64_t> dims(layout.getDims());
+  dims[0] = ceilDiv(tokens, product(ArrayRef(dims).drop_front()));
+  return dims;
+}
+
 static LogicalResult bindOffset(AttentionOp op, std::optional<int64_t> given, Problem &problem) {
   std::optional<uint64_t> fixed = op.getQOffset();
-  problem.queryOffset = product(problem.kvTokens) - product(problem.tokens);
+  problem.queryOffset = problem.numKeys - problem.numQueries;
   if (fixed)
     problem.queryOffset = static_cast<int64_t>(*fixed);
   if (!given)
@@ -129,14 +153,18 @@ static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Pr
   problem.tiles.layout = problem.tokens;
   problem.tiles.kvLayout = problem.kvTokens;
   if (flat) {
-    problem.tiles.layout = {product(problem.tokens)};
-    problem.tiles.kvLayout = {product(problem.kvTokens)};
+    problem.tiles.layout = {problem.numQueries};
+    problem.tiles.kvLayout = {problem.numKeys};
   }
   return success();
 }
 
-static FailureOr<TileGeometry> geometryOf(AttentionOp op, const TileChoice &tiles) {
+static FailureOr<TileGeometry> geometryOf(AttentionOp op, const Problem &problem) {
+  const TileChoice &tiles = problem.tiles;
   TileGeometry geometry;
+  geometry.bounded = op.getTokens().hasGroups();
+  geometry.numQueries = problem.numQueries;
+  geometry.numKeys = problem.numKeys;
   geometry.rank = static_cast<int>(tiles.layout.size());
   for (int d = 0; d < geometry.rank; ++d) {
     geometry.queries[d] = tiles.layout[d];
@@ -177,8 +205,12 @@ SmallVector<std::pair<Attribute, SmallVector<int64_t>>> groupHeads(AttentionOp o
 static std::vector<bool> dependsOnInput(const Formula &formula, const ExprDag &dag) {
   std::vector<bool> depends;
   for (const ExprNode &node : dag.nodes()) {
-    bool here =
-        node.op == ExprOp::Symbol && formula.symbols[node.value].kind == SymbolKind::BatchInput;
+    bool here = node.op == ExprOp::Table;
+    if (node.op == ExprOp::Symbol) {
+      SymbolKind kind = formula.symbols[node.value].kind;
+      here = kind == SymbolKind::BatchInput || kind == SymbolKind::HeadInput ||
+             kind == SymbolKind::Batch;
+    }
     for (int32_t operand : {node.a, node.b, node.c})
       here = here || (operand >= 0 && depends[operand]);
     depends.push_back(here);
@@ -189,9 +221,13 @@ static std::vector<bool> dependsOnInput(const Formula &formula, const ExprDag &d
 Formula withUnknownInputs(Formula formula) {
   for (int d = 0; d < formula.rank; ++d) {
     std::vector<bool> unknown = dependsOnInput(formula, formula.dags[d]);
-    for (Atom &atom : formula.atoms)
-      if (atom.kind == AtomKind::Box && (unknown[atom.dims[d].lo] || unknown[atom.dims[d].hi]))
+    for (Atom &atom : formula.atoms) {
+      if (atom.kind != AtomKind::Box)
+        continue;
+      const AtomDim &dim = atom.dims[d];
+      if (unknown[dim.lo] || unknown[dim.hi] || (dim.shift >= 0 && unknown[dim.shift]))
         atom.kind = AtomKind::Mask;
+    }
   }
   return formula;
 }
@@ -202,10 +238,10 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
   for (const Symbol &symbol : formula.symbols) {
     switch (symbol.kind) {
     case SymbolKind::NumQueries:
-      values.push_back(product(problem.tokens));
+      values.push_back(problem.numQueries);
       break;
     case SymbolKind::NumKeys:
-      values.push_back(product(problem.kvTokens));
+      values.push_back(problem.numKeys);
       break;
     case SymbolKind::QueryOffset:
       values.push_back(problem.queryOffset);
@@ -213,8 +249,14 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
     case SymbolKind::Dim:
       values.push_back(geometry.keys[symbol.index]);
       break;
+    case SymbolKind::Span:
+      values.push_back(spanLength(formula.spans[symbol.index], problem.numKeys));
+      break;
     case SymbolKind::HeadParam:
+    case SymbolKind::HeadFormula:
     case SymbolKind::BatchInput:
+    case SymbolKind::HeadInput:
+    case SymbolKind::Batch:
       values.push_back(0);
       break; // read by no box atom
     }
@@ -222,9 +264,10 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
   return values;
 }
 
-static FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
-                                     const TileGeometry &geometry, const Problem &problem) {
-  std::optional<Formula> formula = formulaOf(mask, problem.tiles.kvLayout, op.getInputNameList());
+FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
+                              const TileGeometry &geometry, const Problem &problem) {
+  std::optional<Formula> formula = formulaOf(
+      mask, op.getKvTokens().withDims(problem.tiles.kvLayout), op.getMaskInputs());
   if (!formula)
     return op.emitError() << "mask has more than " << kMaxAtoms
                           << " atoms; split it over several kernels or simplify it";
@@ -238,24 +281,30 @@ static FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector
 FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request) {
   Problem problem;
   ArrayRef<int64_t> queryDims = op.getTokens().getDims(), keyDims = op.getKvTokens().getDims();
-  FailureOr<SmallVector<int64_t>> tokens = bindLengths(op, kQueries, queryDims, request.tokens);
+  bool hasGroups = op.getTokens().hasGroups();
+  FailureOr<SmallVector<int64_t>> tokens =
+      hasGroups ? bindGroups(op, request.tokens, problem.numQueries)
+                : bindLengths(op, kQueries, queryDims, request.tokens);
   if (failed(tokens))
     return failure();
   // Self-attention has one layout: binding the queries binds the keys.
-  bool shared = request.kvTokens.empty() && queryDims == keyDims;
+  bool shared = hasGroups || (request.kvTokens.empty() && queryDims == keyDims);
   FailureOr<SmallVector<int64_t>> kvTokens =
       shared ? tokens : bindLengths(op, kKeys, keyDims, request.kvTokens);
   if (failed(kvTokens))
     return failure();
   problem.tokens = std::move(*tokens);
   problem.kvTokens = std::move(*kvTokens);
+  if (!hasGroups)
+    problem.numQueries = product(problem.tokens);
+  problem.numKeys = hasGroups ? problem.numQueries : product(problem.kvTokens);
   problem.batch = op.getQuery().getType().getDimSize(0);
   problem.heads = op.getNumHeads();
   problem.kvHeads = op.getNumKvHeads();
   if (failed(bindOffset(op, request.queryOffset, problem)) ||
       failed(bindTiles(op, request, problem)))
     return failure();
-  FailureOr<TileGeometry> geometry = geometryOf(op, problem.tiles);
+  FailureOr<TileGeometry> geometry = geometryOf(op, problem);
   if (failed(geometry))
     return failure();
   for (auto &[mask, heads] : groupHeads(op)) {

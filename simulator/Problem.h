@@ -30,6 +30,7 @@ struct MaskGroup {
 /// A tiled attention at fixed lengths. Owns its maps; the attributes belong to the context.
 struct Problem {
   llvm::SmallVector<int64_t> tokens, kvTokens; ///< as in the spec, every `?` bound
+  int64_t numQueries = 0, numKeys = 0; ///< fewer than the layout has places where there are groups
   TileChoice tiles;                            ///< lengths bound as well
   int64_t queryOffset = 0;
   int64_t batch = 1, heads = 1, kvHeads = 1;
@@ -45,6 +46,12 @@ constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
 /// that contradict the spec, tiles that do not fit the layout, more than kMaxQueryTiles query
 /// tiles.
 mlir::FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request);
+
+/// Maps `mask`, the attention's own or a term of it, on the tiles of `problem`, of which only the groups
+/// may be missing. After a diagnostic, failure: more atoms than a formula may have.
+mlir::FailureOr<MaskGroup> mapGroup(AttentionOp op, mlir::Attribute mask,
+                                    llvm::SmallVector<int64_t> heads,
+                                    const TileGeometry &geometry, const Problem &problem);
 
 /// The simplified mask of every head, each once, with the heads that have it.
 llvm::SmallVector<std::pair<mlir::Attribute, llvm::SmallVector<int64_t>>>

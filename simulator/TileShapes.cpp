@@ -9,6 +9,7 @@
 
 using llvm::ArrayRef;
 using llvm::SmallVector;
+using mlir::cast;
 using mlir::FailureOr;
 using mlir::LogicalResult;
 using mlir::ShapedType;
@@ -33,13 +34,15 @@ static SmallVector<int64_t> usualBox(size_t rank) {
     return {kTileTokens};
   case 2:
     return {8, 16};
-  default:
+  case 3:
     return {2, 8, 8};
+  default:
+    return {2, 2, 4, 8};
   }
 }
 
 static SmallVector<int64_t> boxOn(ArrayRef<int64_t> layout) {
-  assert(layout.size() >= 1 && layout.size() <= 3 && "layouts have 1 to 3 dimensions");
+  assert(layout.size() >= 1 && layout.size() <= 4 && "layouts have 1 to 4 dimensions");
   SmallVector<int64_t> box = usualBox(layout.size());
   auto hasRoom = [&](size_t d) { return ShapedType::isDynamic(layout[d]) || box[d] < layout[d]; };
   for (size_t d = 0; d < box.size(); ++d)
@@ -80,6 +83,31 @@ static LogicalResult verifyTile(AttentionOp op, ArrayRef<int64_t> tile, size_t r
   return mlir::success();
 }
 
+/// Tokens of the blocks that tiles must divide, 0 for any.
+static int64_t blockSizeOf(AttentionOp op) {
+  int64_t size = 0;
+  for (int64_t head = 0; head < op.getNumHeads(); ++head)
+    size = std::gcd(size, cast<MaskAttrInterface>(op.getMaskOfHead(head)).blockSize());
+  return size;
+}
+
+static LogicalResult fitToBlocks(AttentionOp op, TileChoice &choice, bool fixedQueries,
+                                 bool fixedKeys) {
+  int64_t size = blockSizeOf(op);
+  if (size == 0)
+    return mlir::success();
+  for (auto [tile, fixed] : {std::pair(&choice.queryTile, fixedQueries),
+                             std::pair(&choice.keyTile, fixedKeys)}) {
+    int64_t &extent = tile->front();
+    if (!fixed)
+      extent = std::gcd(extent, size);
+    if (size % extent != 0)
+      return op.emitError() << "a tile of " << extent << " tokens does not divide the mask's blocks of "
+                            << size;
+  }
+  return mlir::success();
+}
+
 FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
                               ArrayRef<int64_t> keyTile, int64_t maxTokens) {
   ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
@@ -92,6 +120,9 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> que
   if (!flatten && tokens.size() != keys.size())
     return op.emitError() << "queries have a layout of " << tokens.size() << " dimensions, keys of "
                           << keys.size() << "; tiles of several dimensions need one rank";
+  SmallVector<int64_t> existing{op.getTokens().getNumTokens()};
+  if (flatten && op.getTokens().hasGroups())
+    tokens = keys = existing;
   TileChoice choice = chooseTiles(tokens, keys, flatten);
   if (!queryTile.empty())
     choice.queryTile.assign(queryTile.begin(), queryTile.end());
@@ -100,6 +131,8 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> que
   for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)})
     if (failed(verifyTile(op, tile, choice.layout.size(), maxTokens)))
       return mlir::failure();
+  if (failed(fitToBlocks(op, choice, !queryTile.empty(), !keyTile.empty())))
+    return mlir::failure();
   return choice;
 }
 

@@ -10,7 +10,7 @@
 
 namespace attn {
 
-/// Tokens of a chosen tile: always exactly this many, so that kernels may rely on it.
+/// Tokens of a chosen tile: exactly this many, fewer only where a mask's blocks are smaller.
 constexpr int64_t kTileTokens = 128;
 
 /// The layouts as they are tiled, and the tiles. Lengths are in tokens,
@@ -23,8 +23,8 @@ struct TileChoice {
   llvm::SmallVector<int64_t> queryTile, keyTile;
 };
 
-/// Tiles for queries on `tokens` and keys on `kvTokens` (1 to 3 dimensions each). With `linear` the
-/// layouts are flattened to one dimension. Otherwise a tile is a box, 8x16 or 2x8x8; where a
+/// Tiles for queries on `tokens` and keys on `kvTokens` (1 to 4 dimensions each). With `linear` the
+/// layouts are flattened to one dimension. Otherwise a tile is a box, 8x16, 2x8x8 or 2x2x4x8; where a
 /// dimension is shorter than that, the box shrinks to the next power of two and grows in the
 /// dimensions with room, else beyond the end of the last one. Dynamic dimensions count as long.
 TileChoice chooseTiles(llvm::ArrayRef<int64_t> tokens, llvm::ArrayRef<int64_t> kvTokens,
@@ -36,7 +36,7 @@ constexpr int64_t kMaxSimulatedTile = 1 << 16;
 /// The tiles asked for, and chosen ones where one of them is empty. `linear`: no mask of the
 /// attention needs its layout. Tiles of another rank than the layout's flatten it. After a
 /// diagnostic at the attention, failure: ranks that do not agree, extents below 1, more than
-/// `maxTokens` in a tile.
+/// `maxTokens` in a tile, tiles that do not divide the blocks of a mask.
 mlir::FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, llvm::ArrayRef<int64_t> queryTile,
                                     llvm::ArrayRef<int64_t> keyTile, int64_t maxTokens);
 

@@ -26,6 +26,9 @@ inline std::string kernelName(Compilation &compilation) {
   return compilation.attention()->getParentOfType<mlir::func::FuncOp>().getName().str();
 }
 
+/// 148896 as 148,896.
+std::string grouped(int64_t value);
+
 /// "0..3, 7": ranges of consecutive heads.
 std::string headsText(llvm::ArrayRef<int64_t> heads);
 

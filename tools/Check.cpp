@@ -83,7 +83,7 @@ Expected<Checker> Checker::of(AttentionOp op) {
     checker.masks.push_back(std::move(*node));
   }
   checker.scale = op.getEffectiveScale();
-  Expected<reference::Score> score = scoreOf(op);
+  Expected<ScoreOfLaunch> score = scoreOf(op);
   if (!score)
     return score.takeError();
   checker.score = std::move(*score);
@@ -224,6 +224,7 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
   bool rounded = bindings.q.dtype != DType::F32;
   int64_t qkDim = bindings.q.shape[3], vDim = bindings.v.shape[3];
   reference::Context context = contextOf(masks, bindings, sizes);
+  reference::Score scoreHere = score ? score(bindings, sizes.queryOffset) : reference::Score();
   std::vector<Answers> heads(size_t(sizes.batch * sizes.heads));
   pool.run(heads.size(), [&](uint64_t number, unsigned) {
     int64_t b = int64_t(number) / sizes.heads, h = int64_t(number) % sizes.heads;
@@ -238,7 +239,7 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
     reference::Score scored;
     if (score)
       scored = [&](double s, int64_t, int64_t, int64_t i, int64_t key) {
-        return score(s, b, h, rows[size_t(i)] + sizes.queryOffset, key);
+        return scoreHere(s, b, h, rows[size_t(i)], key);
       };
     heads[number].exact = reference::attention(problem, q, k, v, sees, scored);
     if (rounded)

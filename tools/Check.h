@@ -42,6 +42,10 @@ struct CheckSizes {
   std::vector<int64_t> kvTokens;
 };
 
+/// The score of one launch, whose tensors it reads; q is the query's row, without q_offset.
+using ScoreOfLaunch =
+    std::function<reference::Score(const Bindings &bindings, int64_t queryOffset)>;
+
 /// What a check needs to know of a kernel. Thread-safe once made.
 class Checker {
 public:
@@ -68,10 +72,10 @@ private:
   std::vector<MaskNode> masks;
   std::vector<int32_t> maskOfHead;
   double scale = 0;
-  reference::Score score; ///< wants q_offset added to q
+  ScoreOfLaunch score;
 };
 
 /// The reference's words for the score region of an attention; empty without one.
-Expected<reference::Score> scoreOf(AttentionOp op);
+Expected<ScoreOfLaunch> scoreOf(AttentionOp op);
 
 } // namespace attn::tools

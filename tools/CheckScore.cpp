@@ -1,6 +1,10 @@
 //===- CheckScore.cpp - a score region, evaluated in f64 ------------------===//
 #include "tools/Check.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/STLExtras.h"
+
+#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
@@ -12,27 +16,50 @@ namespace {
 /// Integers and booleans are doubles too: i32 is exact there.
 using Function = std::function<double(const double *)>;
 
+/// Computes `function`, or reads `input` at the operands.
 struct Step {
   Function function;
   std::vector<size_t> operands; ///< numbers of earlier values
+  std::string input;
 };
 
-/// Values 0 .. 4 are s, b, h, q, k; then one per step.
+/// Values 0 .. 5 are s, b, h, q, k and the query's row; then one per step.
+constexpr size_t kRow = 5, kGiven = 6;
 struct Program {
   std::vector<Step> steps;
   size_t result = 0;
 
-  double operator()(double s, int64_t b, int64_t h, int64_t q, int64_t k) const {
-    std::vector<double> values{s, double(b), double(h), double(q), double(k)};
-    double operands[3];
-    for (const Step &step : steps) {
+  reference::Score bind(const Bindings &bindings, int64_t queryOffset) const;
+};
+
+/// An index beyond the end of a dimension reads its last element.
+double elementAt(const TensorView &tensor, const double *indices) {
+  int64_t at[4];
+  for (size_t d = 0; d < tensor.rank(); ++d)
+    at[d] = std::clamp<int64_t>(int64_t(indices[d]), 0, tensor.shape[d] - 1);
+  return tensor.at(std::span<const int64_t>(at, tensor.rank()));
+}
+
+reference::Score Program::bind(const Bindings &bindings, int64_t queryOffset) const {
+  std::vector<Step> bound = steps;
+  for (Step &step : bound)
+    if (!step.input.empty())
+      step.function = [tensor = bindings.inputs.at(step.input)](const double *indices) {
+        return elementAt(tensor, indices);
+      };
+  return [bound = std::move(bound), result = result, queryOffset](double s, int64_t b, int64_t h,
+                                                                  int64_t row, int64_t k) {
+    std::vector<double> values{s,         double(b),  double(h), double(row + queryOffset),
+                               double(k), double(row)};
+    double operands[4];
+    for (const Step &step : bound) {
       for (size_t i = 0; i < step.operands.size(); ++i)
         operands[i] = values[step.operands[i]];
       values.push_back(step.function(operands));
     }
     return values[result];
-  }
-};
+  };
+}
 
 const std::pair<StringRef, double (*)(const double *)> kFunctions[] = {
     {"arith.addf", [](const double *x) { return x[0] + x[1]; }},
@@ -51,6 +78,8 @@ const std::pair<StringRef, double (*)(const double *)> kFunctions[] = {
     {"arith.ori", [](const double *x) { return double(x[0] != 0 || x[1] != 0); }},
     {"arith.xori", [](const double *x) { return double((x[0] != 0) != (x[1] != 0)); }},
     {"arith.sitofp", [](const double *x) { return x[0]; }},
+    {"arith.index_cast", [](const double *x) { return x[0]; }},
+    {"arith.extf", [](const double *x) { return x[0]; }},
     {"arith.select", [](const double *x) { return x[0] != 0 ? x[1] : x[2]; }},
     {"math.absf", [](const double *x) { return std::fabs(x[0]); }},
     {"math.absi", [](const double *x) { return std::fabs(x[0]); }},
@@ -110,28 +139,41 @@ std::optional<Function> functionOf(Operation *op) {
 
 } // namespace
 
-Expected<reference::Score> scoreOf(AttentionOp op) {
+Expected<ScoreOfLaunch> scoreOf(AttentionOp op) {
   if (op.getScore().empty())
-    return reference::Score();
+    return ScoreOfLaunch();
   Block &body = op.getScore().front();
   Program program;
   DenseMap<Value, size_t> numbers;
+  auto inputName = [&](Value tensor) {
+    size_t input = llvm::find(op.getInputs(), tensor) - op.getInputs().begin();
+    return op.getInputNameList()[input].str();
+  };
   for (BlockArgument argument : body.getArguments())
     numbers[argument] = argument.getArgNumber();
-  auto addStep = [&](Operation *step) -> bool {
-    std::optional<Function> function = functionOf(step);
-    if (!function)
+  auto addStep = [&](Operation *op) -> bool {
+    if (isa<RowOp>(op)) {
+      numbers[op->getResult(0)] = kRow;
+      return true;
+    }
+    Step step;
+    if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+      step.input = inputName(extract.getTensor());
+    else if (std::optional<Function> function = functionOf(op))
+      step.function = std::move(*function);
+    else
       return false;
-    std::vector<size_t> operands;
-    for (Value operand : step->getOperands())
-      operands.push_back(numbers.lookup(operand));
-    numbers[step->getResult(0)] = 5 + program.steps.size();
-    program.steps.push_back({std::move(*function), std::move(operands)});
+    for (Value operand : op->getOperands())
+      if (!isa<TensorType>(operand.getType()))
+        step.operands.push_back(numbers.lookup(operand));
+    numbers[op->getResult(0)] = kGiven + program.steps.size();
+    program.steps.push_back(std::move(step));
     return true;
   };
   for (Operation &step : body) {
     for (Value operand : step.getOperands()) // constants may stand outside of the region
-      if (!numbers.count(operand) && !addStep(operand.getDefiningOp()))
+      if (!isa<TensorType>(operand.getType()) && !numbers.count(operand) &&
+          !addStep(operand.getDefiningOp()))
         return makeError("the reference cannot evaluate '{}' in a score",
                          operand.getDefiningOp()->getName().getStringRef().str());
     if (auto yield = dyn_cast<YieldOp>(step))
@@ -140,7 +182,9 @@ Expected<reference::Score> scoreOf(AttentionOp op) {
       return makeError("the reference cannot evaluate '{}' in a score",
                        step.getName().getStringRef().str());
   }
-  return reference::Score(program);
+  return ScoreOfLaunch([program](const Bindings &bindings, int64_t queryOffset) {
+    return program.bind(bindings, queryOffset);
+  });
 }
 
 } // namespace attn::tools

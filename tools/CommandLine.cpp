@@ -178,12 +178,12 @@ Verb addShow(CLI::App &root) {
   };
   auto a =
       std::make_shared<Arguments>(root, "show", "draws the tile map of every head",
-                                  "attnc show chat.attn --tokens=8192 --format=svg -o chat.svg");
+                                  "attnc show chat.attn --tokens=8192 --format=html -o chat.html");
   a->addBindings(a->options);
   a->text("--head", a->head, "N", "only the tile map of this head");
   a->text("--color", a->options.color, "auto|always|never", "colours in the terminal");
   a->flag("--elements", a->options.elements, "the mask itself, with --format=npy, at small sizes");
-  a->format("text|svg|json|npy");
+  a->format("text|svg|html|json|npy");
   return {
       a->app, [a] {
         Values values;
@@ -193,7 +193,8 @@ Verb addShow(CLI::App &root) {
         if (!a->head.empty())
           a->options.head = head;
         values.choice("--color", a->options.color, {"auto", "always", "never"}, a->options.color);
-        values.format(a->formatName, a->json, {"text", "svg", "json", "npy"}, a->options.format);
+        values.format(a->formatName, a->json, {"text", "svg", "html", "json", "npy"},
+                      a->options.format);
         return runUnlessMistaken(values, a->options, showVerb);
       }};
 }

@@ -193,7 +193,9 @@ Expected<Tensor> randomInput(const KernelInfo &info, int32_t index, const RunTen
   std::vector<int64_t> shape = input.shape;
   for (size_t d = 0; d < shape.size(); ++d)
     if (shape[d] < 0)
-      shape[d] = d + 2 == shape.size() ? nq : nk;
+      shape[d] = d + 2 == shape.size() || input.indexedBy[d] == IndexedBy::Query ? nq : nk;
+  if (isFloat(input.dtype))
+    return Tensor::randomNormal(shape, input.dtype, seed);
   auto tensor = Tensor::allocate(shape, input.dtype);
   if (!tensor)
     return tensor;

@@ -46,6 +46,8 @@ Status draw(const Picture &picture, const ShowOptions &options, const Sink &sink
     return writeJson(picture, sink);
   if (options.format == "svg")
     return writeSvg(picture, sink);
+  if (options.format == "html")
+    return writeHtml(picture, sink);
   return writeText(picture, terminalColumns(options), wantsColor(options), sink);
 }
 
@@ -79,7 +81,7 @@ Status drawTo(const Picture &picture, const ShowOptions &options) {
 std::optional<Error> conflict(const ShowOptions &options) {
   if (options.elements != (options.format == "npy"))
     return makeError(
-        "'--elements' and '--format=npy' belong together: tiles are text, svg or json");
+        "'--elements' and '--format=npy' belong together: tiles are text, svg, html or json");
   if (options.elements && options.output == "-")
     return makeError("'--format=npy' needs a file; write '-o mask.npy'");
   return std::nullopt;
@@ -97,7 +99,7 @@ int showVerb(const ShowOptions &options) {
   Expected<std::vector<const MaskGroup *>> groups = chosenGroups(*problem, options);
   if (!groups)
     return fail(groups.error());
-  Picture picture{kernelName(compilation), *problem, *groups};
+  Picture picture{kernelName(compilation), compilation.attention(), *problem, *groups};
   Status written = drawTo(picture, options);
   return written ? 0 : fail(written.error());
 }

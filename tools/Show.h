@@ -15,7 +15,7 @@ struct ShowOptions {
   std::optional<int64_t> queryOffset;      ///< absent: as in the spec, or Nk - Nq
   std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
   std::optional<int64_t> head; ///< only this head; absent: all, those with one mask together
-  std::string format = "text"; ///< text, svg, json (docs/show-json.md) or npy
+  std::string format = "text"; ///< text, svg, html, json (docs/show-json.md) or npy
   bool elements = false;       ///< the mask itself instead of its tiles; npy alone holds it
   std::string color = "auto";  ///< auto (a terminal without NO_COLOR), always, never
   std::string output = "-";

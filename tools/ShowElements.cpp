@@ -10,27 +10,16 @@ namespace {
 
 constexpr int64_t kMostElements = int64_t(1) << 28;
 
-int64_t product(llvm::ArrayRef<int64_t> dims) {
-  int64_t n = 1;
-  for (int64_t dim : dims)
-    n *= dim;
-  return n;
-}
-
-/// All pairs of a map, row-major in the layout.
-void fillElements(const TileMap &map, int64_t queries, uint8_t *out) {
+/// All pairs of tokens that exist, row-major; a layout of token groups has more places than tokens.
+void fillElements(const TileMap &map, int64_t queries, int64_t keys, uint8_t *out) {
   const TileGeometry &g = map.geometry();
-  int64_t keys = 1;
+  int64_t places = 1;
   for (int d = 0; d < g.rank; ++d)
-    keys *= g.keys[d];
+    places *= g.keys[d];
+  std::vector<uint8_t> row(places);
   for (int64_t q = 0; q < queries; ++q) {
-    Coords at{};
-    int64_t rest = q;
-    for (int d = g.rank - 1; d >= 0; --d) {
-      at[d] = rest % g.queries[d];
-      rest /= g.queries[d];
-    }
-    map.row(at, out + q * keys);
+    map.row(coordsAt(q, g.queries, g.rank), row.data());
+    std::copy_n(row.begin(), keys, out + q * keys);
   }
 }
 
@@ -38,7 +27,7 @@ void fillElements(const TileMap &map, int64_t queries, uint8_t *out) {
 
 Status writeElements(const Picture &picture, std::optional<int64_t> head, const std::string &path) {
   const Problem &p = picture.problem;
-  int64_t nq = product(p.tiles.layout), nk = product(p.tiles.kvLayout), heads = head ? 1 : p.heads;
+  int64_t nq = p.numQueries, nk = p.numKeys, heads = head ? 1 : p.heads;
   for (const MaskGroup *group : picture.groups)
     if (group->readsInputs)
       return makeError("the mask '{}' reads run-time inputs, whose values are not known here",
@@ -56,7 +45,7 @@ Status writeElements(const Picture &picture, std::optional<int64_t> head, const 
   auto *bytes = static_cast<uint8_t *>(elements->data());
   for (const MaskGroup *group : picture.groups) {
     uint8_t *first = bytes + (head ? 0 : group->heads.front()) * nq * nk;
-    fillElements(group->map, nq, first);
+    fillElements(group->map, nq, nk, first);
     if (!head)
       for (int64_t other : llvm::ArrayRef(group->heads).drop_front())
         std::copy_n(first, nq * nk, bytes + other * nq * nk);

@@ -1,22 +1,17 @@
+#include "tools/BoundSpec.h"
 #include "tools/ShowFormats.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace attn::tools {
 
 int64_t numberOf(const Coords &tile, const TileGeometry &geometry, bool query) {
-  int64_t number = 0;
-  for (int d = 0; d < geometry.rank; ++d)
-    number = number * (query ? geometry.queryTiles(d) : geometry.keyTiles(d)) + tile[d];
-  return number;
+  return rowMajor(tile, tileGrid(geometry, query), geometry.rank);
 }
 
 Coords coordsOf(int64_t number, const TileGeometry &geometry, bool query) {
-  Coords coords{};
-  for (int d = geometry.rank - 1; d >= 0; --d) {
-    int64_t count = query ? geometry.queryTiles(d) : geometry.keyTiles(d);
-    coords[d] = number % count;
-    number /= count;
-  }
-  return coords;
+  return coordsAt(number, tileGrid(geometry, query), geometry.rank);
 }
 
 /// A box is a run of row-major numbers along the last dimension for each of its other coordinates.
@@ -75,7 +70,9 @@ Shade ShadeGrid::at(int64_t row, int64_t column) const {
   int64_t i = row * columns + column;
   if (visited[i] == 0)
     return Shade::Empty;
-  return full[i] == rowTiles * columnTiles ? Shade::Full : Shade::Partial;
+  if (visited[i] != full[i])
+    return Shade::Partial;
+  return full[i] == rowTiles * columnTiles ? Shade::Full : Shade::Mixed;
 }
 
 //===----------------------------------------------------------------------===//
@@ -102,6 +99,17 @@ MiddleTile::MiddleTile(const TileMap &map) {
       std::fill(shades.begin() + first, shades.begin() + last,
                 box.full ? Shade::Full : Shade::Partial);
     });
+}
+
+std::string headsTitle(const MaskGroup &group) {
+  return (group.heads.size() == 1 ? "head " : "heads ") + headsText(group.heads);
+}
+
+std::string sliceTitle(int64_t slice, const TileGeometry &geometry) {
+  int rank = geometry.rank;
+  Coords at =
+      coordsOf(slice * geometry.keyTiles(rank - 1) * geometry.keyTiles(rank - 2), geometry, false);
+  return fmt::format("[{}]", fmt::join(at.begin(), at.begin() + rank - 2, ", "));
 }
 
 } // namespace attn::tools

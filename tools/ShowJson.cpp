@@ -16,15 +16,6 @@ namespace {
 /// Up to so many tiles in all, every tile is listed; above, boxes.
 constexpr int64_t kMostListedTiles = 1 << 16;
 
-/// In quotes; bytes that are no UTF-8, which MLIR allows in names, become U+FFFD.
-std::string quoted(const std::string &text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string listOf(llvm::ArrayRef<int64_t> values) {
-  return fmt::format("[{}]", fmt::join(values, ","));
-}
-
 llvm::ArrayRef<int64_t> firstOf(const Coords &coords, int rank) {
   return {coords.data(), size_t(rank)};
 }
@@ -55,7 +46,7 @@ std::string tilesText(const std::vector<KeyBox> &boxes, const TileGeometry &geom
   std::string numbers, coords;
   for (const auto &[number, c] : tiles) {
     numbers += fmt::format("{}{}", numbers.empty() ? "" : ",", number);
-    coords += (coords.empty() ? "" : ",") + listOf(firstOf(c, geometry.rank));
+    coords += (coords.empty() ? "" : ",") + jsonList(firstOf(c, geometry.rank));
   }
   const char *name = full ? "full" : "partial";
   return fmt::format("\"{0}\":[{1}],\"{0}_coords\":[{2}]", name, numbers, coords);
@@ -66,17 +57,14 @@ std::string boxesText(const std::vector<KeyBox> &boxes, const TileGeometry &geom
   for (const KeyBox &box : boxes)
     if (box.full == full)
       text += fmt::format("{}{{\"lo\":{},\"hi\":{}}}", text.empty() ? "" : ",",
-                          listOf(firstOf(box.lo, geometry.rank)),
-                          listOf(firstOf(box.hi, geometry.rank)));
+                          jsonList(firstOf(box.lo, geometry.rank)),
+                          jsonList(firstOf(box.hi, geometry.rank)));
   return fmt::format("\"{}_boxes\":[{}]", full ? "full" : "partial", text);
 }
 
 /// How many tiles a layout has in each dimension.
-std::string gridOf(const TileGeometry &geometry, bool query) {
-  Coords tiles{};
-  for (int d = 0; d < geometry.rank; ++d)
-    tiles[d] = query ? geometry.queryTiles(d) : geometry.keyTiles(d);
-  return listOf(firstOf(tiles, geometry.rank));
+std::string gridText(const TileGeometry &geometry, bool query) {
+  return jsonList(firstOf(tileGrid(geometry, query), geometry.rank));
 }
 
 Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
@@ -85,7 +73,7 @@ Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
   std::string head =
       fmt::format("{{\"heads\":{},\"mask\":{},\"exact\":{},\"tiles_visited\":{},\"tiles_full\":{},"
                   "\"tiles_all\":{},\"query_tiles\":[\n",
-                  listOf(group.heads), quoted(maskText(group.mask)), counts.exact,
+                  jsonList(group.heads), jsonString(maskText(group.mask)), counts.exact,
                   counts.tiles.visited, counts.tiles.full, counts.tiles.all);
   if (Status written = sink(head); !written)
     return written;
@@ -94,7 +82,7 @@ Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
     group.map.boxes(t, boxes);
     auto tiles = listed ? tilesText : boxesText;
     std::string row = fmt::format("{{\"tile\":{},\"coords\":{},{},{}}}{}\n", t,
-                                  listOf(firstOf(coordsOf(t, geometry, true), geometry.rank)),
+                                  jsonList(firstOf(coordsOf(t, geometry, true), geometry.rank)),
                                   tiles(boxes, geometry, true), tiles(boxes, geometry, false),
                                   t + 1 < count ? "," : "");
     if (Status written = sink(row); !written)
@@ -105,20 +93,40 @@ Status writeGroup(const MaskGroup &group, bool listed, const Sink &sink) {
 
 } // namespace
 
-Status writeJson(const Picture &picture, const Sink &sink) {
+std::string jsonString(const std::string &text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string readable(const std::string &text) {
+  auto valid = nlohmann::json::parse(jsonString(text)).get<std::string>();
+  for (char &c : valid)
+    if (static_cast<unsigned char>(c) < ' ')
+      c = ' ';
+  return valid;
+}
+
+std::string jsonList(llvm::ArrayRef<int64_t> values) {
+  return fmt::format("[{}]", fmt::join(values, ","));
+}
+
+std::string jsonLayouts(const Picture &picture) {
   const Problem &p = picture.problem;
-  const TileGeometry &geometry = p.geometry();
+  return fmt::format("\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"num_queries\":{},"
+                     "\"num_keys\":{},\"q_offset\":{},\"layout\":{},"
+                     "\"kv_layout\":{},\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{}",
+                     jsonString(picture.kernel), jsonList(p.tokens), jsonList(p.kvTokens),
+                     p.numQueries, p.numKeys, p.queryOffset, jsonList(p.tiles.layout),
+                     jsonList(p.tiles.kvLayout), jsonList(p.tiles.queryTile),
+                     jsonList(p.tiles.keyTile), gridText(p.geometry(), true),
+                     gridText(p.geometry(), false));
+}
+
+Status writeJson(const Picture &picture, const Sink &sink) {
+  const TileGeometry &geometry = picture.problem.geometry();
   bool listed =
       geometry.numQueryTiles() <= kMostListedTiles / std::max<int64_t>(geometry.numKeyTiles(), 1);
-  std::string head =
-      fmt::format("{{\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"q_offset\":{},\"layout\":{},"
-                  "\"kv_layout\":{},"
-                  "\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{},\"encoding\":\"{}\","
-                  "\"groups\":[\n",
-                  quoted(picture.kernel), listOf(p.tokens), listOf(p.kvTokens), p.queryOffset,
-                  listOf(p.tiles.layout), listOf(p.tiles.kvLayout), listOf(p.tiles.queryTile),
-                  listOf(p.tiles.keyTile), gridOf(geometry, true), gridOf(geometry, false),
-                  listed ? "tiles" : "boxes");
+  std::string head = fmt::format("{{{},\"encoding\":\"{}\",\"groups\":[\n", jsonLayouts(picture),
+                                 listed ? "tiles" : "boxes");
   if (Status written = sink(head); !written)
     return written;
   for (size_t i = 0; i < picture.groups.size(); ++i) {

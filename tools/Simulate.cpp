@@ -27,6 +27,13 @@ std::string headsText(llvm::ArrayRef<int64_t> heads) {
   return text;
 }
 
+std::string grouped(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (int64_t i = int64_t(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(size_t(i), ",");
+  return digits;
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -84,14 +91,6 @@ std::string extentsText(llvm::ArrayRef<int64_t> extents) {
 
 std::string boundText(double bound) {
   return std::isfinite(bound) ? fmt::format("{:.2f}x", bound) : "nothing to do";
-}
-
-/// 148896 as 148,896.
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (int64_t i = int64_t(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(size_t(i), ",");
-  return digits;
 }
 
 /// Of masks that are data, visited tiles and visible pairs are known from above, full tiles from

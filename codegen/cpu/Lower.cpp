@@ -64,7 +64,7 @@ private:
 
   void lower(Operation &inner) {
     TypeSwitch<Operation *>(&inner)
-        .Case([&](tile::InitOp) { lowerInit(); })
+        .Case([&](tile::InitOp init) { lowerInit(init); })
         .Case([&](tile::LoadOp load) { lowerLoad(load); })
         .Case([&](tile::ForKeysOp loop) { lowerForKeys(loop); })
         .Case([&](tile::ScoresOp scores) { lowerScores(scores); })
@@ -120,12 +120,46 @@ private:
     e.loop(0, columns, e.machine.width, body);
   }
 
-  void lowerInit() {
+  /// The body for the region that is the head's.
+  void withFormula(MutableArrayRef<Region> formulas, Value number,
+                   llvm::function_ref<void(Block &)> body) {
+    if (formulas.size() == 1)
+      return body(formulas.front().front());
+    for (auto [i, region] : llvm::enumerate(formulas))
+      e.when(e.equal(number, e.i32(i)), [&] { body(region.front()); });
+  }
+
+  void lowerInit(tile::InitOp init) {
     Value zero = e.splat(e.f32(0));
     forRows([&](Value row) {
       forColumns(scratch.paddedDv, [&](Value j) { e.store(zero, element(acc(), row, j)); });
       e.store(e.negativeInfinity(), columnEntry(scratch.max, row));
       e.store(e.f32(0), columnEntry(scratch.sum, row));
+    });
+    if (!init.getFormulas().empty())
+      withFormula(init.getFormulas(), lookup(init.getFormula()),
+                  [&](Block &formula) { addZeroKeys(formula); });
+  }
+
+  /// Rows that start with keys whose score is 0.
+  void addZeroKeys(Block &formula) {
+    SmallVector<unsigned> rowArguments;
+    for (unsigned d = 0; d < op.getRank(); ++d)
+      rowArguments.push_back(2 + d);
+    ElementRegion region(e, launch, formula, rowArguments, {});
+    region.bind(0, batch);
+    region.bind(1, head);
+    region.emitTileLevel();
+    forRows([&](Value row) {
+      SmallVector<Value> coords = tiles.queryRow(row).coords;
+      for (auto [argument, coord] : llvm::zip_equal(rowArguments, coords))
+        region.bind(argument, e.toI32(coord));
+      region.emitRowLevel();
+      Value count = region.rowResult();
+      e.when(e.lessThan(e.i32(0), count), [&] {
+        e.store(e.f32(0), columnEntry(scratch.max, row));
+        e.store(arith::SIToFPOp::create(e.b, e.loc, f32, count), columnEntry(scratch.sum, row));
+      });
     });
   }
 
@@ -151,9 +185,10 @@ private:
   void lowerForKeys(tile::ForKeysOp loop) {
     Block &body = loop.getBody().front();
     tiles.forKeyTiles(e.toI64(batch), e.toI64(head), e.toI64(queryTile),
-                      [&](Value keyTile, Value partial) {
-                        mapped[body.getArgument(0)] = keyTile;
-                        mapped[body.getArgument(1)] = partial;
+                      [&](const VisitedTile &tile) {
+                        mapped[body.getArgument(0)] = tile.number;
+                        mapped[body.getArgument(1)] = tile.partial;
+                        mapped[body.getArgument(2)] = tile.listed;
                         for (Operation &inner : body)
                           lower(inner);
                       });
@@ -199,25 +234,22 @@ private:
 
   void lowerMask(tile::MaskOp mask) {
     e.when(lookup(mask.getPartial()), [&] {
-      MutableArrayRef<Region> formulas = mask.getFormulas();
-      if (formulas.size() == 1)
-        return lowerFormula(formulas.front());
-      Value formula = lookup(mask.getFormula());
-      for (auto [number, region] : llvm::enumerate(formulas))
-        e.when(e.equal(formula, e.i32(number)), [&] { lowerFormula(region); });
+      withFormula(mask.getFormulas(), lookup(mask.getFormula()),
+                  [&](Block &formula) { lowerFormula(formula, lookup(mask.getListed())); });
     });
   }
 
-  void lowerFormula(Region &formula) {
+  void lowerFormula(Block &formula, Value listed) {
     unsigned rank = op.getRank();
     SmallVector<unsigned> rowArguments, columnArguments;
     for (unsigned d = 0; d < rank; ++d) {
       rowArguments.push_back(2 + d);
       columnArguments.push_back(2 + rank + d);
     }
-    ElementRegion region(e, launch, formula.front(), rowArguments, columnArguments);
+    ElementRegion region(e, launch, formula, rowArguments, columnArguments);
     region.bind(0, batch);
     region.bind(1, head);
+    region.bind(2 + 2 * rank, listed);
     region.emitTileLevel();
     Value hidden = e.splat(e.negativeInfinity());
     forRows([&](Value row) {

@@ -55,26 +55,28 @@ Value ElementRegion::asVector(Value original) {
 }
 
 void ElementRegion::emitScalar(Operation &op) {
-  if (isa<tile::SymbolOp>(op)) {
-    values[op.getResult(0)] = readSymbol(op);
-    return;
-  }
-  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
-    auto indices = llvm::map_to_vector(extract.getIndices(), [&](Value v) { return resolve(v); });
-    values[op.getResult(0)] =
-        loadElement(op.getResult(0).getType(), elementAddress(op, indices));
-    return;
-  }
-  SmallVector<Value> operands =
-      llvm::map_to_vector(op.getOperands(), [&](Value v) { return resolve(v); });
+  // A tensor stands for itself.
+  SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), [&](Value v) {
+    return isa<TensorType>(v.getType()) ? v : resolve(v);
+  });
+  values[op.getResult(0)] = scalarOf(op, operands);
+}
+
+Value ElementRegion::scalarOf(Operation &op, ArrayRef<Value> operands) {
+  if (isa<tile::SymbolOp>(op))
+    return readSymbol(op);
+  if (isa<tile::TableOp>(op))
+    return readTable(op, operands[0]);
+  if (isa<tensor::ExtractOp>(op))
+    return loadElement(op.getResult(0).getType(), elementAddress(op, operands.drop_front()));
   Operation *clone = e.b.clone(op);
   clone->setOperands(operands);
-  values[op.getResult(0)] = clone->getResult(0);
+  return clone->getResult(0);
 }
 
 /// Every op of a region but those handled by name is elementwise: it means the same on vectors.
 void ElementRegion::emitVector(Operation &op) {
-  if (isa<tensor::ExtractOp>(op)) {
+  if (isa<tensor::ExtractOp, tile::TableOp>(op)) {
     values[op.getResult(0)] = gather(op);
     return;
   }
@@ -115,7 +117,18 @@ Value ElementRegion::readSymbol(Operation &op) {
   return {};
 }
 
-/// Address of input[indices]. Rows outside the layout ask for positions beyond the end: they are
+/// Positions of rows outside the layout are answered with the last query's entry.
+Value ElementRegion::readTable(Operation &op, Value query) {
+  int64_t index = cast<tile::TableOp>(op).getIndex();
+  Type i32 = e.b.getI32Type();
+  Value table = e.argument(launch.args, e.ptr(), offsetof(KernelArgs, tables) + 8 * index);
+  Value count = e.argument(launch.args, i32, offsetof(KernelArgs, numQueries));
+  // Unsigned: a negative position is beyond the end, too.
+  Value position = arith::MinUIOp::create(e.b, e.loc, query, e.sub(count, e.i32(1)));
+  return e.load(i32, e.at(table, i32, e.toI64(position)));
+}
+
+/// Address of input[indices]. Rows outside the layout ask for positions beyond an end: they are
 /// answered with the last one, and their scores are hidden or never stored.
 Value ElementRegion::elementAddress(Operation &extract, ArrayRef<Value> indices) {
   auto op = cast<tensor::ExtractOp>(extract);
@@ -129,15 +142,10 @@ Value ElementRegion::elementAddress(Operation &extract, ArrayRef<Value> indices)
     Value position = index;
     if (isa<IndexType>(position.getType()))
       position = arith::IndexCastOp::create(e.b, e.loc, e.b.getI64Type(), position);
-    // Token dimensions come last: queries before keys where there are both.
-    bool queries = type.getRank() > 1 && d + 2 == size_t(type.getRank());
-    bool tokens = queries || d + 1 == size_t(type.getRank());
-    if (tokens) {
-      size_t field = queries ? offsetof(KernelArgs, numQueries) : offsetof(KernelArgs, numKeys);
-      Value length = e.toI64(e.argument(launch.args, e.b.getI32Type(), field));
-      Value last = e.sub(length, e.i64(1));
-      position = arith::MinSIOp::create(e.b, e.loc, position, last);
-    }
+    Value extent = e.argument(launch.args, e.b.getI32Type(),
+                              offsetof(KernelArgs, inputExtents) + 16 * number + 4 * d);
+    // Unsigned: a negative position is beyond the end, too.
+    position = arith::MinUIOp::create(e.b, e.loc, position, e.sub(e.toI64(extent), e.i64(1)));
     Value stride = e.argument(launch.args, e.b.getI64Type(),
                               offsetof(KernelArgs, inputStrides) + 32 * number + 8 * d);
     offset = e.add(offset, e.mul(position, stride));
@@ -154,18 +162,19 @@ Value ElementRegion::loadElement(Type type, Value address) {
   return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ne, byte, zero);
 }
 
-Value ElementRegion::gather(Operation &extract) {
-  auto op = cast<tensor::ExtractOp>(extract);
-  SmallVector<Value> vectors;
-  for (Value index : op.getIndices())
-    vectors.push_back(asVector(index));
-  Type element = op.getResult().getType();
+/// The op lane by lane.
+Value ElementRegion::gather(Operation &op) {
+  SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), [&](Value v) {
+    return isa<TensorType>(v.getType()) ? v : asVector(v);
+  });
   Value result;
   for (int64_t lane = 0; lane < e.machine.width; ++lane) {
-    SmallVector<Value> indices;
-    for (Value vector : vectors)
-      indices.push_back(vector::ExtractOp::create(e.b, e.loc, vector, lane));
-    Value value = loadElement(element, elementAddress(extract, indices));
+    SmallVector<Value> scalars = llvm::map_to_vector(operands, [&](Value operand) -> Value {
+      if (isa<TensorType>(operand.getType()))
+        return operand;
+      return vector::ExtractOp::create(e.b, e.loc, operand, lane);
+    });
+    Value value = scalarOf(op, scalars);
     if (!result)
       result = e.splat(value);
     else

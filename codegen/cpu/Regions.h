@@ -15,7 +15,7 @@ struct LaunchValues {
   llvm::SmallVector<Value> inputs; ///< the tensors, as the regions name them, in order
 };
 
-/// A region of tile.score or tile.mask that is applied to a matrix of scores, row by row, a vector of
+/// A region of tile.init, tile.score or tile.mask that is applied to a matrix of scores, row by row, a vector of
 /// columns at a time. What depends on neither q nor k is emitted once per tile, what does not depend on k
 /// once per row.
 class ElementRegion {
@@ -29,6 +29,8 @@ public:
   void bind(unsigned argument, Value value) { values[block.getArgument(argument)] = value; }
   void emitTileLevel() { emitLevel(Level::Tile); }
   void emitRowLevel() { emitLevel(Level::Row); }
+  /// What a region without column arguments yields, once its row level is emitted.
+  Value rowResult() { return resolve(block.getTerminator()->getOperand(0)); }
   /// Emits the rest and returns what the region yields, as a vector.
   Value emitColumnLevel();
 
@@ -36,13 +38,15 @@ private:
   enum class Level : uint8_t { Tile, Row, Column };
   void emitLevel(Level level);
   void emitScalar(mlir::Operation &op);
+  Value scalarOf(mlir::Operation &op, llvm::ArrayRef<Value> operands);
   void emitVector(mlir::Operation &op);
   Value resolve(Value original);
   Value asVector(Value original);
   Value readSymbol(mlir::Operation &op);
+  Value readTable(mlir::Operation &op, Value query);
   Value elementAddress(mlir::Operation &extract, llvm::ArrayRef<Value> indices);
   Value loadElement(Type type, Value address);
-  Value gather(mlir::Operation &extract);
+  Value gather(mlir::Operation &op);
 
   Emitter &e;
   const LaunchValues &launch;

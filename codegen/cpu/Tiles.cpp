@@ -15,6 +15,10 @@ Tiles::Tiles(Emitter &emitter, tile::AttentionOp op, const Scratch &scratch, Val
     queryLengths.push_back(rank > 1 ? keyLengths.back()
                                     : length(offsetof(KernelArgs, numQueries)));
   }
+  if (op.isBounded()) {
+    queryCount = length(offsetof(KernelArgs, numQueries));
+    keyCount = length(offsetof(KernelArgs, numKeys));
+  }
 }
 
 SmallVector<Value> Tiles::originOf(Value number, ArrayRef<int64_t> tile, ArrayRef<Value> lengths) {
@@ -32,7 +36,7 @@ SmallVector<Value> Tiles::originOf(Value number, ArrayRef<int64_t> tile, ArrayRe
 }
 
 RowPosition Tiles::rowOf(Value row, ArrayRef<Value> origin, ArrayRef<int64_t> tile,
-                         ArrayRef<Value> lengths) {
+                         ArrayRef<Value> lengths, Value count) {
   RowPosition result;
   result.coords.resize(rank);
   Value rest = row;
@@ -47,6 +51,8 @@ RowPosition Tiles::rowOf(Value row, ArrayRef<Value> origin, ArrayRef<int64_t> ti
     result.position = d ? e.add(e.mul(result.position, lengths[d]), result.coords[d])
                         : result.coords[d];
   }
+  if (count)
+    result.inside = e.both(result.inside, e.lessThan(result.position, count));
   return result;
 }
 
@@ -61,15 +67,27 @@ Value Tiles::enterQueryTile(Value number) {
 }
 
 RowPosition Tiles::queryRow(Value row) {
-  return rowOf(row, queryOrigin, op.getQueryTile(), queryLengths);
+  return rowOf(row, queryOrigin, op.getQueryTile(), queryLengths, queryCount);
+}
+
+RowPosition Tiles::keyRow(Value row) {
+  return rowOf(row, keyOrigin, op.getKeyTile(), keyLengths, keyCount);
 }
 
 //===----------------------------------------------------------------------===//
 // The tile map
 //===----------------------------------------------------------------------===//
 
+/// Word `index` of the box at `entry`, as an i32 (KernelArgs::boxes).
+Value Tiles::boxWord(Value entry, int64_t index) {
+  if (rank == 1)
+    return e.load(i32, e.at(entry, i32, e.i64(index)));
+  Type i16 = e.b.getI16Type();
+  return arith::ExtUIOp::create(e.b, e.loc, i32, e.load(i16, e.at(entry, i16, e.i64(index))));
+}
+
 void Tiles::forKeyTiles(Value batch, Value head, Value queryTile,
-                        llvm::function_ref<void(Value, Value)> body) {
+                        llvm::function_ref<void(const VisitedTile &)> body) {
   Value heads = e.i64(op.getQuery().getType().getDimSize(1));
   Value maps = e.argument(args, e.ptr(), offsetof(KernelArgs, mapOfHead));
   Value map = e.toI64(e.load(i32, e.at(maps, i32, e.add(e.mul(batch, heads), head))));
@@ -80,13 +98,15 @@ void Tiles::forKeyTiles(Value batch, Value head, Value queryTile,
   Value last = e.load(i64, e.at(offsets, i64, e.add(row, e.i64(1))));
   Value boxes = e.argument(args, e.ptr(), offsetof(KernelArgs, boxes));
   e.loop(first, last, e.i64(1), [&](Value box) {
-    Value entry = e.at(boxes, i32, e.mul(box, e.i64(2 * rank + 1)));
-    Value full = e.load(i32, e.at(entry, i32, e.i64(2 * rank)));
-    Value partial = e.equal(full, e.i32(0));
+    Type word = rank == 1 ? i32 : Type(e.b.getI16Type());
+    Value entry = e.at(boxes, word, e.mul(box, e.i64(2 * rank + 1)));
+    Value flags = boxWord(entry, 2 * rank);
+    Value partial = e.equal(e.both(flags, e.i32(1)), e.i32(0));
+    Value listed = arith::ShRUIOp::create(e.b, e.loc, flags, e.i32(1));
     keyOrigin.assign(rank, Value());
     nestBoxes(0, entry, e.i64(0), [&](Value number) {
       fillKeyCoordinates();
-      body(e.toI32(number), partial);
+      body({e.toI32(number), partial, listed});
     });
   });
 }
@@ -97,7 +117,7 @@ void Tiles::nestBoxes(unsigned dim, Value entry, Value number,
   if (dim == rank)
     return body(number);
   int64_t extent = op.getKeyTile()[dim];
-  auto bound = [&](int64_t index) { return e.toI64(e.load(i32, e.at(entry, i32, e.i64(index)))); };
+  auto bound = [&](int64_t index) { return e.toI64(boxWord(entry, index)); };
   Value tiles = e.div(e.add(keyLengths[dim], e.i64(extent - 1)), e.i64(extent));
   e.loop(bound(dim), bound(rank + dim), e.i64(1), [&](Value coordinate) {
     keyOrigin[dim] = e.mul(coordinate, e.i64(extent));
@@ -108,7 +128,7 @@ void Tiles::nestBoxes(unsigned dim, Value entry, Value number,
 void Tiles::fillKeyCoordinates() {
   Value base = e.atByte(memory, scratch.keyCoords);
   e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
-    RowPosition position = rowOf(row, keyOrigin, op.getKeyTile(), keyLengths);
+    RowPosition position = keyRow(row);
     auto put = [&](int64_t d, Value value) {
       e.store(e.toI32(value), e.at(base, i32, e.add(e.i64(d * scratch.paddedKeys), row)));
     };
@@ -172,7 +192,7 @@ void Tiles::loadKeys(Value batch, Value head) {
     return e.at(base, f32, e.add(e.mul(d, e.i64(scratch.paddedKeys)), row));
   };
   e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
-    RowPosition position = rowOf(row, keyOrigin, op.getKeyTile(), keyLengths);
+    RowPosition position = keyRow(row);
     Value inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.keyRows)));
     auto branch = scf::IfOp::create(e.b, e.loc, inside, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
@@ -197,7 +217,7 @@ void Tiles::loadValues(Value batch, Value head) {
   Type element = op.getValue().getType().getElementType();
   Value base = e.atByte(memory, scratch.value);
   e.loop(0, scratch.keyRows, 1, [&](Value row) {
-    RowPosition position = rowOf(row, keyOrigin, op.getKeyTile(), keyLengths);
+    RowPosition position = keyRow(row);
     auto target = [&](Value d) {
       return e.at(base, f32, e.add(e.mul(row, e.i64(scratch.paddedDv)), d));
     };

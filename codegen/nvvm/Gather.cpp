@@ -10,22 +10,26 @@ namespace attn::nvvm {
 // Layouts
 //===----------------------------------------------------------------------===//
 
-static Grid gridOf(Emitter &e, ArrayRef<int64_t> dims, ArrayRef<int64_t> tile, size_t linearField) {
-  Grid grid{{}, tile};
+/// `countField` is the number of tokens in KernelArgs.
+static Grid gridOf(Emitter &e, tile::AttentionOp op, ArrayRef<int64_t> dims, ArrayRef<int64_t> tile,
+                   size_t countField) {
+  Grid grid{{}, tile, {}};
+  if (op.isBounded())
+    grid.count = e.intArgument(countField);
   for (auto [d, length] : llvm::enumerate(dims)) {
     // Layouts of several dimensions are shared by queries and keys; a linear one has its own field.
-    size_t field = dims.size() == 1 ? linearField : offsetof(KernelArgs, dims) + 4 * d;
+    size_t field = dims.size() == 1 ? countField : offsetof(KernelArgs, dims) + 4 * d;
     grid.lengths.push_back(ShapedType::isDynamic(length) ? e.intArgument(field) : e.i32(length));
   }
   return grid;
 }
 
 Grid queryGrid(Emitter &e, tile::AttentionOp op) {
-  return gridOf(e, op.getTokens().getDims(), op.getQueryTile(), offsetof(KernelArgs, numQueries));
+  return gridOf(e, op, op.getTokens().getDims(), op.getQueryTile(), offsetof(KernelArgs, numQueries));
 }
 
 Grid keyGrid(Emitter &e, tile::AttentionOp op) {
-  return gridOf(e, op.getKvTokens().getDims(), op.getKeyTile(), offsetof(KernelArgs, numKeys));
+  return gridOf(e, op, op.getKvTokens().getDims(), op.getKeyTile(), offsetof(KernelArgs, numKeys));
 }
 
 /// Splits `row` into its coordinate in a dimension of this extent and the row of the outer dimensions.
@@ -77,6 +81,8 @@ Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local)
     token.position = first ? coord : e.add(e.mul(token.position, length), coord);
     token.coords.push_back(coord);
   }
+  if (grid.count)
+    token.inside = e.both(token.inside, e.lessThan(token.position, grid.count));
   return token;
 }
 
@@ -154,13 +160,12 @@ void copyTile(Emitter &e, const TileCopy &copy, const HeadSlice &slice, ValueRan
 
 Values KeyTile::flat() const {
   Values values = coords;
-  values.append({partial, box});
+  values.push_back(box);
   return values;
 }
 
 KeyTile KeyTile::unflatten(ValueRange values) {
-  size_t rank = values.size() - 2;
-  return {Values(values.take_front(rank)), values[rank], values[rank + 1]};
+  return {Values(values.drop_back()), values.back()};
 }
 
 BoxWalk::BoxWalk(Emitter &emitter, const Plan &plan, tile::AttentionOp op, Value batch, Value head,
@@ -178,18 +183,22 @@ BoxWalk::BoxWalk(Emitter &emitter, const Plan &plan, tile::AttentionOp op, Value
   Value begin = e.load(i64, offsets), end = e.load(i64, e.at(offsets, 8));
   count = e.toI32(e.sub(end, begin));
   boxes = e.at(e.pointerArgument(offsetof(KernelArgs, boxes)),
-               e.mul(begin, e.i64(4 * (2 * rank + 1))));
+               e.mul(begin, e.i64(wordBytes() * (2 * rank + 1))));
 }
 
-Value BoxWalk::entry(Value box, unsigned field) {
-  Value offset = e.mul(e.toI64(box), e.i64(4 * (2 * rank + 1)));
-  return e.load(e.b.getI32Type(), e.at(e.at(boxes, offset), int64_t(4 * field)));
+/// A word of a box as an i32.
+Value BoxWalk::word(Value box, unsigned field) {
+  Value offset = e.mul(e.toI64(box), e.i64(wordBytes() * (2 * rank + 1)));
+  Value address = e.at(e.at(boxes, offset), int64_t(wordBytes() * field));
+  if (rank == 1)
+    return e.load(e.b.getI32Type(), address);
+  return e.make<arith::ExtUIOp>(e.b.getI32Type(), e.load(e.b.getI16Type(), address));
 }
 
 Values BoxWalk::corner(Value box, unsigned firstField) {
   Values values;
   for (unsigned d = 0; d < rank; ++d)
-    values.push_back(entry(box, firstField + d));
+    values.push_back(word(box, firstField + d));
   return values;
 }
 
@@ -198,7 +207,7 @@ Value BoxWalk::exists(const KeyTile &tile) { return e.lessThan(tile.box, count);
 
 KeyTile BoxWalk::first() {
   Value box = e.i32(0);
-  return {corner(box, 0), e.equal(entry(box, 2 * rank), e.i32(0)), box};
+  return {corner(box, 0), box};
 }
 
 KeyTile BoxWalk::next(const KeyTile &tile) {
@@ -220,7 +229,7 @@ KeyTile BoxWalk::next(const KeyTile &tile) {
   Values start = corner(readable, 0);
   for (unsigned d = 0; d < rank; ++d)
     coords[d] = e.select(carry, start[d], coords[d]);
-  return {coords, e.equal(entry(readable, 2 * rank), e.i32(0)), nextBox};
+  return {coords, nextBox};
 }
 
 } // namespace attn::nvvm

@@ -18,6 +18,7 @@ struct RowIndex {
 struct Grid {
   Values lengths;                    ///< tokens per dimension
   llvm::ArrayRef<int64_t> tile;      ///< extents of a tile
+  Value count;                       ///< tokens that exist; null where all of the layout do
 
   unsigned rank() const { return tile.size(); }
 };
@@ -63,7 +64,6 @@ void copyTile(Emitter &e, const TileCopy &copy, const HeadSlice &slice, ValueRan
 /// A step of the walk over the key tiles that a query tile visits.
 struct KeyTile {
   Values coords; ///< in the grid of key tiles
-  Value partial; ///< i1
   Value box;     ///< i32, number of its box among those of the query tile
 
   Values flat() const;
@@ -81,9 +81,13 @@ public:
   KeyTile next(const KeyTile &tile);
   /// i1: `tile` lies before the end. A tile beyond it has sane coordinates.
   Value exists(const KeyTile &tile);
+  /// i32, of the box of a tile that exists (KernelArgs::boxes). Read again for every tile instead of
+  /// carried along, for want of registers.
+  Value flags(const KeyTile &tile) { return word(tile.box, 2 * rank); }
 
 private:
-  Value entry(Value box, unsigned field);
+  unsigned wordBytes() const { return rank == 1 ? 4 : 2; }
+  Value word(Value box, unsigned field);
   Values corner(Value box, unsigned firstField);
 
   Emitter &e;

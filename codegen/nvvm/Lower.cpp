@@ -131,12 +131,25 @@ private:
              originOf(e, keys, tile.coords), e.add(shared, plan.valueOffset()), e.i1(true));
   }
 
+  SoftmaxState startState() {
+    MutableArrayRef<Region> formulas = ops.init.getFormulas();
+    if (formulas.empty())
+      return initialState(e, plan);
+    TilePair tiles{batch, head, queryOrigin, {}, {}};
+    Values types(at.rows(), e.i32(0));
+    Values counts = withFormula(formulas, scalar(ops.init.getFormula()), ValueRange(types).getTypes(),
+                                [&](Block &formula) {
+                                  return countZeroKeys(e, launch, at, formula, tiles);
+                                });
+    return stateAfterZeroKeys(e, plan, lane, counts);
+  }
+
   /// The loop over key tiles. It carries the tile, the next one, the byte offset of the tile's keys and the
   /// state of the softmax.
   SoftmaxState forKeyTiles(BoxWalk &walk) {
     HeadSlice key = sliceOf(ops.key, offsetof(KernelArgs, k), offsetof(KernelArgs, kStride));
     HeadSlice value = sliceOf(ops.value, offsetof(KernelArgs, v), offsetof(KernelArgs, vStride));
-    Values initial = initialState(e, plan).flat();
+    Values initial = startState().flat();
     Block *enter = e.appendBlock();
     Block *exit = e.appendBlock(ValueRange(initial).getTypes());
     e.branch(walk.any(), enter, {}, exit, initial);
@@ -162,7 +175,8 @@ private:
 
     Value more = walk.exists(next);
     Value otherStage = e.sub(e.i32(plan.keyTileBytes()), stage);
-    state = keyTileStep(key, value, tile, next, more, stage, otherStage, state);
+    TilePair tiles{batch, head, queryOrigin, originOf(e, keys, tile.coords), walk.flags(tile)};
+    state = keyTileStep(key, value, tile, next, tiles, more, stage, otherStage, state);
     carried = next.flat();
     llvm::append_range(carried, walk.next(next).flat());
     carried.push_back(otherStage);
@@ -175,8 +189,8 @@ private:
   }
 
   SoftmaxState keyTileStep(const HeadSlice &key, const HeadSlice &value, const KeyTile &tile,
-                           const KeyTile &next, Value more, Value stage, Value otherStage,
-                           const SoftmaxState &state) {
+                           const KeyTile &next, const TilePair &tiles, Value more, Value stage,
+                           Value otherStage, const SoftmaxState &state) {
     e.awaitCopies(0);
     e.barrier();
     copyValues(value, tile);
@@ -185,8 +199,7 @@ private:
     e.commitCopies();
 
     Accumulator scores = products.scores(stage);
-    TilePair tiles{batch, head, queryOrigin, originOf(e, keys, tile.coords)};
-    finishScores(scores, tiles, tile.partial);
+    finishScores(scores, tiles);
     SoftmaxState after = onlineSoftmax(e, plan, scores, state);
 
     e.awaitCopies(1);
@@ -196,7 +209,7 @@ private:
   }
 
   /// Scale, score region and mask.
-  void finishScores(Accumulator &scores, const TilePair &tiles, Value partial) {
+  void finishScores(Accumulator &scores, const TilePair &tiles) {
     if (plan.scaleFirst) {
       Value scale = e.f32(plan.scale);
       for (auto &row : scores)
@@ -207,36 +220,39 @@ private:
     if (ops.score)
       applyScore(e, launch, at, ops.score, tiles, scores);
     if (ops.mask)
-      applyMask(scores, tiles, partial);
+      applyMask(scores, tiles);
   }
 
-  void applyMask(Accumulator &scores, const TilePair &tiles, Value partial) {
+  void applyMask(Accumulator &scores, const TilePair &tiles) {
+    Value partial = e.equal(e.bitAnd(tiles.flags, 1), e.i32(0));
     Value formula = scalar(ops.mask.getFormula());
     Values flat = flatten(scores);
-    Values masked = e.when(partial, flat, [&] { return runFormulas(scores, tiles, formula); });
+    Values masked = e.when(partial, flat, [&] {
+      return withFormula(ops.mask.getFormulas(), formula, ValueRange(flat).getTypes(),
+                         [&](Block &region) {
+                           Accumulator result = scores;
+                           applyFormula(e, launch, at, region, tiles, result);
+                           return flatten(result);
+                         });
+    });
     ValueRange values = masked;
     scores = unflatten(values, plan.blocks, plan.keyRows / 8);
   }
 
-  /// The head's formula, chosen by its number.
-  Values runFormulas(const Accumulator &scores, const TilePair &tiles, Value formula) {
-    MutableArrayRef<Region> formulas = ops.mask.getFormulas();
-    Block *after = e.appendBlock(ValueRange(flatten(scores)).getTypes());
-    for (auto [number, region] : llvm::enumerate(formulas)) {
-      bool last = number + 1 == formulas.size();
-      Block *other = nullptr;
-      if (!last) {
-        Block *here = e.appendBlock();
-        other = e.appendBlock();
-        e.branch(e.equal(formula, e.i32(number)), here, {}, other, {});
-        e.b.setInsertionPointToStart(here);
-      }
-      Accumulator masked = scores;
-      applyFormula(e, launch, at, region.front(), tiles, masked);
-      e.jump(after, flatten(masked));
-      if (!last)
-        e.b.setInsertionPointToStart(other);
+  /// What `body` makes of the region that is the head's.
+  Values withFormula(MutableArrayRef<Region> formulas, Value number, TypeRange types,
+                     llvm::function_ref<Values(Block &)> body) {
+    if (formulas.size() == 1)
+      return body(formulas.front().front());
+    Block *after = e.appendBlock(types);
+    for (auto [i, region] : llvm::enumerate(formulas.drop_back())) {
+      Block *here = e.appendBlock(), *other = e.appendBlock();
+      e.branch(e.equal(number, e.i32(i)), here, {}, other, {});
+      e.b.setInsertionPointToStart(here);
+      e.jump(after, body(region.front()));
+      e.b.setInsertionPointToStart(other);
     }
+    e.jump(after, body(formulas.back().front()));
     e.b.setInsertionPointToStart(after);
     return Values(after->args_begin(), after->args_end());
   }

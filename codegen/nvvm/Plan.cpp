@@ -49,7 +49,7 @@ private:
           TypeSwitch<Operation *, LogicalResult>(&op)
               .Case([&](tile::LoadOp load) { return once(load, ops.query); })
               .Case([&](tile::ForKeysOp loop) { return once(loop, ops.loop); })
-              .Case([&](tile::InitOp op) { return once(op, init); })
+              .Case([&](tile::InitOp op) { return once(op, ops.init); })
               .Case([&](tile::FinishOp op) { return once(op, finish); })
               .Default([&](Operation *other) -> LogicalResult {
                 return isScalar(other) ? success() : error(other) << "it stands outside the loop";
@@ -61,7 +61,7 @@ private:
   }
 
   LogicalResult collectInner() {
-    if (!ops.loop || !ops.query || !init)
+    if (!ops.loop || !ops.query || !ops.init)
       return error(ops.attention) << "its body needs a query load, an init and a loop over key tiles";
     for (Operation &op : ops.loop.getBody().front()) {
       LogicalResult result =
@@ -102,8 +102,7 @@ private:
     return success(
         succeeded(expect(ops.query.getQuery() && ops.query.getSource() == op.getQuery(), ops.query,
                          "it must load the query tile")) &&
-        succeeded(expect(ops.loop.getAcc() == init.getAcc() && ops.loop.getMax() == init.getMax() &&
-                             ops.loop.getSum() == init.getSum(),
+        succeeded(expect(llvm::equal(ops.loop.getOperands().take_back(3), ops.init.getResults()),
                          ops.loop, "it must start from 'tile.init'")) &&
         succeeded(expect(llvm::equal(finish->getOperands(), ops.loop->getResults()), finish,
                          "it must finish what the loop yields")));
@@ -130,15 +129,16 @@ private:
     }
     if (ops.mask) {
       if (failed(expect(ops.mask.getScores() == scores &&
-                            ops.mask.getPartial() == body.getArgument(1),
+                            ops.mask.getPartial() == body.getArgument(1) &&
+                            ops.mask.getListed() == body.getArgument(2),
                         ops.mask, "it must follow the scores, on partial tiles")))
         return failure();
       scores = ops.mask.getResult();
     }
     return success(
-        succeeded(expect(softmax.getScores() == scores && softmax.getAcc() == body.getArgument(2) &&
-                             softmax.getMax() == body.getArgument(3) &&
-                             softmax.getSum() == body.getArgument(4),
+        succeeded(expect(softmax.getScores() == scores && softmax.getAcc() == body.getArgument(3) &&
+                             softmax.getMax() == body.getArgument(4) &&
+                             softmax.getSum() == body.getArgument(5),
                          softmax, "it must take the final scores and the loop's state")) &&
         succeeded(expect(accumulate.getWeights() == softmax.getWeights() &&
                              accumulate.getValue() == ops.value.getResult() &&
@@ -151,7 +151,6 @@ private:
   }
 
   TileOps ops;
-  tile::InitOp init;
   tile::FinishOp finish;
   tile::SoftmaxOp softmax;
   tile::AccumulateOp accumulate;

@@ -10,6 +10,7 @@ namespace attn::nvvm {
 struct TileOps {
   tile::AttentionOp attention;
   tile::LoadOp query, key, value;
+  tile::InitOp init;
   tile::ForKeysOp loop;
   tile::ScoresOp scores;
   tile::ScoreOp score; ///< null where there is no score region

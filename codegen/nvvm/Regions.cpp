@@ -17,7 +17,7 @@ static LogicalResult checkRegion(Block &block, TileOps ops, const Target &target
   for (Operation &op : block.without_terminator()) {
     auto extract = dyn_cast<tensor::ExtractOp>(op);
     bool known = extract ? llvm::is_contained(ops.attention.getInputs(), extract.getTensor())
-                         : isa<tile::SymbolOp>(op) || isa<arith::ArithDialect>(op.getDialect()) ||
+                         : isa<tile::SymbolOp, tile::TableOp>(op) || isa<arith::ArithDialect>(op.getDialect()) ||
                                hasRegionMath(&op);
     if (!known)
       return op.emitError() << "no code for '" << target.name << "': '" << op.getName()
@@ -32,12 +32,11 @@ static LogicalResult checkRegion(Block &block, TileOps ops, const Target &target
 LogicalResult checkRegions(TileOps ops, const Target &target) {
   if (ops.score && failed(checkRegion(ops.score.getBody().front(), ops, target)))
     return failure();
-  if (!ops.mask)
-    return success();
-  for (Region &formula : ops.mask.getFormulas())
-    if (failed(checkRegion(formula.front(), ops, target)))
-      return failure();
-  return success();
+  auto check = [&](Region &formula) {
+    return succeeded(checkRegion(formula.front(), ops, target));
+  };
+  return success(llvm::all_of(ops.init.getFormulas(), check) &&
+                 (!ops.mask || llvm::all_of(ops.mask.getFormulas(), check)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -74,6 +73,14 @@ Value LaunchValues::readSymbol(Emitter &e, tile::SymbolOp symbol, Value batch, V
   return {};
 }
 
+Value LaunchValues::readTable(Emitter &e, tile::TableOp table, Value query) {
+  Value count = e.intArgument(offsetof(KernelArgs, numQueries));
+  // Unsigned: a negative position is beyond the end, too.
+  Value position = e.make<arith::MinUIOp>(query, e.add(count, -1));
+  Value base = e.pointerArgument(offsetof(KernelArgs, tables) + 8 * table.getIndex());
+  return readElement(e, e.b.getI32Type(), base, e.toI64(position));
+}
+
 /// `offset` counts elements. Booleans are stored as bytes.
 Value LaunchValues::readElement(Emitter &e, Type element, Value base, Value offset) {
   bool boolean = element.isInteger(1);
@@ -86,16 +93,13 @@ Value LaunchValues::readElement(Emitter &e, Type element, Value base, Value offs
   return e.make<arith::CmpIOp>(arith::CmpIPredicate::ne, value, zero);
 }
 
-Value LaunchValues::readInput(Emitter &e, tensor::ExtractOp extract, ValueRange indices,
-                              bool ofQuery) {
+Value LaunchValues::readInput(Emitter &e, tensor::ExtractOp extract, ValueRange indices) {
   size_t number = llvm::find(op.getInputs(), extract.getTensor()) - op.getInputs().begin();
   auto type = cast<RankedTensorType>(extract.getTensor().getType());
   Value base = e.pointerArgument(offsetof(KernelArgs, inputs) + 8 * number);
   Value offset = e.i64(0);
   for (auto [d, index] : llvm::enumerate(indices)) {
-    // A mask input is [b, h, q, k]; a vector over the tokens is read by queries or by keys.
-    bool queries = type.getRank() > 1 ? d + 2 == size_t(type.getRank()) : ofQuery;
-    size_t field = queries ? offsetof(KernelArgs, numQueries) : offsetof(KernelArgs, numKeys);
+    size_t field = offsetof(KernelArgs, inputExtents) + 16 * number + 4 * d;
     Value length = type.isDynamicDim(d) ? e.toI64(e.intArgument(field))
                                         : e.i64(type.getDimSize(d));
     // Unsigned: a negative position is beyond the end, too.
@@ -134,6 +138,10 @@ ElementRegion::Mapping ElementRegion::enterColumn(Mapping bound) {
   return bound;
 }
 
+Value ElementRegion::ofRow(Mapping row) {
+  return resolve(block.getTerminator()->getOperand(0), {{&tile}, row});
+}
+
 Value ElementRegion::element(const Mapping &row, const Mapping &column, Mapping bound) {
   const Mapping *outer[] = {&tile, &row, &column};
   Scope scope{outer, bound};
@@ -152,10 +160,10 @@ Value ElementRegion::emit(Operation &op, Scope scope) {
       llvm::map_to_vector(op.getOperands(), [&](Value v) { return resolve(v, scope); });
   if (auto symbol = dyn_cast<tile::SymbolOp>(op))
     return launch.readSymbol(e, symbol, operands[0], operands[1]);
-  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
-    uint8_t level = levelOf(op.getResult(0));
-    return launch.readInput(e, extract, ArrayRef(operands).drop_front(), level == Row);
-  }
+  if (auto table = dyn_cast<tile::TableOp>(op))
+    return launch.readTable(e, table, operands[0]);
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+    return launch.readInput(e, extract, ArrayRef(operands).drop_front());
   if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op))
     return emitIndexCast(e, op, operands[0]);
   if (hasRegionMath(&op))
@@ -216,6 +224,27 @@ static void forElements(Emitter &e, ElementRegion &region, Accumulator &scores,
     }
 }
 
+/// Arguments first, first + 1, .. of the block and these values.
+static ElementRegion::Mapping mapArguments(Block &block, unsigned first, ValueRange values) {
+  ElementRegion::Mapping mapping;
+  for (auto [i, value] : llvm::enumerate(values))
+    mapping[block.getArgument(first + i)] = value;
+  return mapping;
+}
+
+Values countZeroKeys(Emitter &e, LaunchValues &launch, ElementPositions &at, Block &formula,
+                     const TilePair &tiles) {
+  ElementRegion region(e, launch, formula);
+  for (unsigned d = 0; d < tiles.queryOrigin.size(); ++d)
+    region.declare(2 + d, ElementRegion::Row);
+  region.enterTile(mapArguments(formula, 0, {tiles.batch, tiles.head}));
+  Values counts;
+  for (unsigned row = 0; row < at.rows(); ++row)
+    counts.push_back(region.ofRow(region.enterRow(
+        mapArguments(formula, 2, at.query(tiles.queryOrigin, row).coords))));
+  return counts;
+}
+
 void applyScore(Emitter &e, LaunchValues &launch, ElementPositions &at, tile::ScoreOp op,
                 const TilePair &tiles, Accumulator &scores) {
   Block &block = op.getBody().front();
@@ -237,14 +266,6 @@ void applyScore(Emitter &e, LaunchValues &launch, ElementPositions &at, tile::Sc
       });
 }
 
-/// Arguments first, first + 1, .. of the block and these values.
-static ElementRegion::Mapping mapArguments(Block &block, unsigned first, ValueRange values) {
-  ElementRegion::Mapping mapping;
-  for (auto [i, value] : llvm::enumerate(values))
-    mapping[block.getArgument(first + i)] = value;
-  return mapping;
-}
-
 void applyFormula(Emitter &e, LaunchValues &launch, ElementPositions &at, Block &formula,
                   const TilePair &tiles, Accumulator &scores) {
   unsigned rank = tiles.queryOrigin.size();
@@ -253,7 +274,10 @@ void applyFormula(Emitter &e, LaunchValues &launch, ElementPositions &at, Block 
     region.declare(2 + d, ElementRegion::Row);
     region.declare(2 + rank + d, ElementRegion::Column);
   }
-  region.enterTile(mapArguments(formula, 0, {tiles.batch, tiles.head}));
+  ElementRegion::Mapping ofTile = mapArguments(formula, 0, {tiles.batch, tiles.head});
+  ofTile[formula.getArgument(2 + 2 * rank)] =
+      e.make<arith::ShRUIOp>(tiles.flags, e.i32(1)); // the listed atoms
+  region.enterTile(ofTile);
   Value hidden = e.negativeInfinity();
   forElements(
       e, region, scores,

@@ -11,15 +11,16 @@ namespace attn::nvvm {
 /// Whether every op of the regions has code on a GPU; else a diagnostic on the first that has not.
 mlir::LogicalResult checkRegions(TileOps ops, const Target &target);
 
-/// Numbers of the launch, as tile.symbol and tensor.extract name them.
+/// Numbers of the launch, as tile.symbol, tile.table and tensor.extract name them.
 struct LaunchValues {
   LaunchValues(tile::AttentionOp op);
 
   Value readSymbol(Emitter &e, tile::SymbolOp symbol, Value batch, Value head);
+  /// Positions of rows outside the layout are answered with the last query's entry.
+  Value readTable(Emitter &e, tile::TableOp table, Value query);
   /// An element of a run-time input; `indices` are i64. Positions of rows outside the layout, whose scores
   /// are hidden or never stored, are answered with the last element.
-  Value readInput(Emitter &e, mlir::tensor::ExtractOp extract, ValueRange indices,
-                  bool ofQuery);
+  Value readInput(Emitter &e, mlir::tensor::ExtractOp extract, ValueRange indices);
 
 private:
   Value readElement(Emitter &e, Type element, Value base, Value offset);
@@ -28,7 +29,7 @@ private:
   int64_t headParamCount;
 };
 
-/// The region of tile.score or a formula of tile.mask, applied to the elements of a warp's scores. An op
+/// The region of tile.score or a formula of tile.init or tile.mask, applied to the elements of a warp's scores. An op
 /// is emitted once per tile, row, column or element, whichever its operands ask for.
 class ElementRegion {
 public:
@@ -44,6 +45,8 @@ public:
   void enterTile(Mapping bound);
   Mapping enterRow(Mapping bound);
   Mapping enterColumn(Mapping bound);
+  /// The yielded value of a region that knows no columns.
+  Value ofRow(Mapping row);
   /// The yielded value. `bound` maps the arguments of element level.
   Value element(const Mapping &row, const Mapping &column, Mapping bound);
 
@@ -73,6 +76,7 @@ public:
 
   /// Of row `row` of the lane (2 * block + half), in a query tile with this origin.
   Token query(ValueRange origin, unsigned row);
+  unsigned rows() const { return 2 * plan.blocks; }
   /// Of element `i` (0 or 1) of column block `n`.
   Token key(ValueRange origin, int64_t n, unsigned i);
 
@@ -83,12 +87,16 @@ private:
   const Grid &queries, &keys;
 };
 
-/// A query tile and a key tile, and the head they belong to.
+/// A query tile and a key tile, the head they belong to and the flags of the key tile's box.
 struct TilePair {
   Value batch, head;
   Values queryOrigin, keyOrigin;
+  Value flags; ///< i32
 };
 
+/// Per row of the lane (2 * block + half), how many zero keys a formula of tile.init gives it, as i32.
+Values countZeroKeys(Emitter &e, LaunchValues &launch, ElementPositions &at, mlir::Block &formula,
+                     const TilePair &tiles);
 /// Applies the region of tile.score in place.
 void applyScore(Emitter &e, LaunchValues &launch, ElementPositions &at, tile::ScoreOp op,
                 const TilePair &tiles, Accumulator &scores);

@@ -28,6 +28,19 @@ SoftmaxState initialState(Emitter &e, const Plan &plan) {
           Values(2 * plan.blocks, e.f32(0))};
 }
 
+SoftmaxState stateAfterZeroKeys(Emitter &e, const Plan &plan, const Lane &lane, ValueRange counts) {
+  SoftmaxState state = initialState(e, plan);
+  // A sum is spread over the four lanes of a row; one of them takes the zero keys.
+  Value first = e.equal(lane.quad, e.i32(0));
+  for (auto [row, count] : llvm::enumerate(counts)) {
+    Value any = e.lessThan(e.i32(0), count);
+    Value keys = arith::SIToFPOp::create(e.b, e.loc, e.b.getF32Type(), count);
+    state.max[row] = e.select(any, e.f32(0), e.negativeInfinity());
+    state.sum[row] = e.select(e.both(any, first), keys, e.f32(0));
+  }
+  return state;
+}
+
 /// exp(s) = 2^(factor * s); the scale of the scores is part of it unless they are scaled already.
 static Value exponentFactor(Emitter &e, const Plan &plan) {
   return e.f32(plan.scaleFirst ? kLog2e : float(plan.scale * double(kLog2e)));

@@ -16,6 +16,9 @@ struct SoftmaxState {
   static SoftmaxState unflatten(ValueRange &values, const Plan &plan);
 };
 SoftmaxState initialState(Emitter &e, const Plan &plan);
+/// The state of rows that start with `counts` (i32, one per row of the lane) keys whose score and value
+/// are 0.
+SoftmaxState stateAfterZeroKeys(Emitter &e, const Plan &plan, const Lane &lane, ValueRange counts);
 
 /// weights = exp(s - max') in place of the scores, and the state rescaled to max'.
 SoftmaxState onlineSoftmax(Emitter &e, const Plan &plan, Accumulator &scores,

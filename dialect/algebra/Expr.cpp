@@ -121,6 +121,10 @@ ExprId ExprDag::symbol(int64_t index) {
   return intern(nodeList, {ExprOp::Symbol, -1, -1, -1, index});
 }
 
+ExprId ExprDag::table(int64_t index) {
+  return intern(nodeList, {ExprOp::Table, query(), -1, -1, index});
+}
+
 ExprId ExprDag::make(ExprOp op, ExprId a, ExprId b, ExprId c) {
   ExprNode node{op, a, b, c};
   assert(isValidNode(node) && "operands are earlier nodes");
@@ -138,25 +142,39 @@ bool ExprDag::isValidNode(const ExprNode &node) const {
   case ExprOp::Constant:
   case ExprOp::Query:
   case ExprOp::Symbol: return true;
+  case ExprOp::Table: return earlier(node.a) && nodeList[node.a].op == ExprOp::Query;
   case ExprOp::Select: return earlier(node.a) && earlier(node.b) && earlier(node.c);
   default: return earlier(node.a) && earlier(node.b) && node.op <= ExprOp::Select;
   }
 }
 
-void ExprDag::evaluate(int64_t q, const int64_t *symbols, std::vector<int64_t> &values) const {
+static int64_t entryOf(const Table &table, int64_t q) {
+  return table.size ? table.values[std::clamp<int64_t>(q, 0, table.size - 1)] : 0;
+}
+
+static Line lineOf(const Table &table, int64_t q, int64_t step) {
+  if (table.size == 0)
+    return {0, 0, kForever};
+  int64_t at = std::clamp<int64_t>(q, 0, table.size - 1);
+  int64_t end = table.runEnd[at] == table.size - 1 ? kForever : table.runEnd[at];
+  return {table.values[at], 0, (end - q) / step};
+}
+
+void ExprDag::evaluate(int64_t q, const Environment &env, std::vector<int64_t> &values) const {
   values.resize(nodeList.size());
   for (size_t i = 0; i < nodeList.size(); ++i) {
     const ExprNode &n = nodeList[i];
     switch (n.op) {
     case ExprOp::Constant: values[i] = n.value; break;
     case ExprOp::Query: values[i] = q; break;
-    case ExprOp::Symbol: values[i] = symbols[n.value]; break;
+    case ExprOp::Symbol: values[i] = env.symbols[n.value]; break;
+    case ExprOp::Table: values[i] = entryOf(env.tables[n.value], q); break;
     default: values[i] = apply(n.op, values[n.a], values[n.b], n.c < 0 ? 0 : values[n.c]);
     }
   }
 }
 
-void ExprDag::trace(int64_t q, int64_t step, const int64_t *symbols,
+void ExprDag::trace(int64_t q, int64_t step, const Environment &env,
                     std::vector<Line> &lines) const {
   lines.resize(nodeList.size());
   for (size_t i = 0; i < nodeList.size(); ++i) {
@@ -164,7 +182,8 @@ void ExprDag::trace(int64_t q, int64_t step, const int64_t *symbols,
     switch (n.op) {
     case ExprOp::Constant: lines[i] = {n.value, 0, kForever}; break;
     case ExprOp::Query: lines[i] = {q, step, kForever}; break;
-    case ExprOp::Symbol: lines[i] = {symbols[n.value], 0, kForever}; break;
+    case ExprOp::Symbol: lines[i] = {env.symbols[n.value], 0, kForever}; break;
+    case ExprOp::Table: lines[i] = lineOf(env.tables[n.value], q, step); break;
     default: lines[i] = traceNode(n.op, lines[n.a], lines[n.b], n.c < 0 ? nullptr : &lines[n.c]);
     }
   }
@@ -182,15 +201,17 @@ std::vector<bool> ExprDag::dependsOnQuery() const {
 }
 
 std::string ExprDag::print(ExprId id, const std::vector<std::string> &symbolNames,
+                           const std::vector<std::string> &tableNames,
                            const std::string &queryName) const {
   const ExprNode &n = nodeList[id];
-  auto sub = [&](ExprId operand) { return print(operand, symbolNames, queryName); };
+  auto sub = [&](ExprId operand) { return print(operand, symbolNames, tableNames, queryName); };
   auto infix = [&](const char *op) { return "(" + sub(n.a) + " " + op + " " + sub(n.b) + ")"; };
   switch (n.op) {
   case ExprOp::Constant:
     return n.value >= kInfinity ? "inf" : n.value <= -kInfinity ? "-inf" : std::to_string(n.value);
   case ExprOp::Query: return queryName;
   case ExprOp::Symbol: return symbolNames[n.value];
+  case ExprOp::Table: return tableNames[n.value] + "[" + queryName + "]";
   case ExprOp::Add: return infix("+");
   case ExprOp::Sub: return infix("-");
   case ExprOp::Mul: return infix("*");

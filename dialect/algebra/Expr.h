@@ -1,8 +1,9 @@
 //===- Expr.h - integer expressions of a query coordinate -------*- C++ -*-===//
 //
-// Every bound of a mask is an integer expression of one query coordinate, of constants and of symbols
-// whose values are known at launch (lengths, per-head parameters, per-batch inputs). The nodes live in
-// one vector in topological order, so that evaluating, emitting code and printing are loops.
+// Every bound of a mask is an integer expression of one query coordinate, of constants, of symbols
+// whose values are known at launch (lengths, per-head parameters, per-batch inputs) and of vectors over
+// the queries (ends of packed sequences). The nodes live in one vector in topological order, so that
+// evaluating, emitting code and printing are loops.
 //
 // `trace` evaluates a piece: value, slope per step, and how long that line continues. The sweep
 // (Sweep.h) needs nothing else, so whoever adds a mask writes the bounds and never their pieces.
@@ -34,12 +35,13 @@ enum class ExprOp : uint8_t {
   Max,
   Less,   ///< a < b ? 1 : 0
   Select, ///< a ? b : c
+  Table,  ///< tables[value] at query a, which is the Query node; see Environment
 };
 
 struct ExprNode {
   ExprOp op;
   int32_t a = -1, b = -1, c = -1; ///< operands: indices of earlier nodes
-  int64_t value = 0;              ///< of Constant and Symbol
+  int64_t value = 0;              ///< of Constant, and the index of a Symbol or Table
   bool operator==(const ExprNode &) const = default;
 };
 
@@ -52,11 +54,27 @@ struct Line {
   int64_t value, slope, steps;
 };
 
+/// A vector over the queries that is known at launch. `values[q]` stays the same up to and including
+/// query `runEnd[q]`. Queries beyond the ends read the nearest entry; an empty table reads 0.
+struct Table {
+  const int32_t *values = nullptr, *runEnd = nullptr;
+  int64_t size = 0;
+};
+
+/// What the symbols and tables of an expression stand for. Owns nothing.
+struct Environment {
+  Environment(const int64_t *symbols = nullptr, const Table *tables = nullptr)
+      : symbols(symbols), tables(tables) {}
+  const int64_t *symbols;
+  const Table *tables;
+};
+
 class ExprDag {
 public:
   ExprId constant(int64_t value);
   ExprId query();
   ExprId symbol(int64_t index);
+  ExprId table(int64_t index);
   /// Creates `op` on earlier nodes, folds constants, and reuses an equal node.
   ExprId make(ExprOp op, ExprId a, ExprId b, ExprId c = -1);
 
@@ -77,13 +95,14 @@ public:
   bool isValidNode(const ExprNode &node) const;
 
   /// Values of all nodes at query coordinate `q`. `values` is resized to the number of nodes.
-  void evaluate(int64_t q, const int64_t *symbols, std::vector<int64_t> &values) const;
+  void evaluate(int64_t q, const Environment &env, std::vector<int64_t> &values) const;
   /// Lines of all nodes from `q` onwards in steps of `step` (> 0).
-  void trace(int64_t q, int64_t step, const int64_t *symbols, std::vector<Line> &lines) const;
+  void trace(int64_t q, int64_t step, const Environment &env, std::vector<Line> &lines) const;
   /// True for every node whose value depends on Query.
   std::vector<bool> dependsOnQuery() const;
-  /// For people: "min(q + 1, N)"; `symbolNames[i]` names symbol i.
+  /// For people: "min(q + 1, N)"; the names are those of symbols and tables by index.
   std::string print(ExprId id, const std::vector<std::string> &symbolNames,
+                    const std::vector<std::string> &tableNames = {},
                     const std::string &queryName = "q") const;
 
 private:

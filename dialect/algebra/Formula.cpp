@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 namespace attn {
 
@@ -13,9 +14,34 @@ std::string printSymbol(const Symbol &symbol) {
   case SymbolKind::QueryOffset: return "q_offset";
   case SymbolKind::Dim: return "L" + index;
   case SymbolKind::HeadParam: return "p" + index;
-  case SymbolKind::BatchInput: return "input" + index;
+  case SymbolKind::BatchInput: return "input" + index + "[b]";
+  case SymbolKind::HeadFormula: return "formula[h]";
+  case SymbolKind::Batch: return "b";
+  case SymbolKind::HeadInput: return "input" + index + "[h]";
+  case SymbolKind::Span: return "span" + index;
   }
   return {};
+}
+
+std::string printTable(const TableInfo &table) {
+  std::string keys = std::to_string(table.keyInput);
+  switch (table.kind) {
+  case TableKind::Input: return "input" + std::to_string(table.queryInput);
+  case TableKind::KeyBegin: return "key_begin";
+  case TableKind::KeyEnd: return "key_end";
+  case TableKind::AlignBegin: return "align_begin";
+  case TableKind::AlignEnd: return "align_end";
+  case TableKind::RunBegin: return "run_begin" + keys;
+  case TableKind::RunEnd: return "run_end" + keys;
+  }
+  return {};
+}
+
+int64_t spanLength(const SpanRule &rule, int64_t numKeys) {
+  double n = double(numKeys + rule.newTokens);
+  double tokens = std::clamp(std::trunc(rule.alpha + rule.beta * n), double(2 * kSpanBlock),
+                             std::max(n, double(2 * kSpanBlock)));
+  return ceilDiv(int64_t(tokens), kSpanBlock) * kSpanBlock;
 }
 
 //===----------------------------------------------------------------------===//
@@ -46,11 +72,6 @@ Signature Formula::dataAtoms() const {
   return bits;
 }
 
-bool Formula::usesBatchInputs() const {
-  return std::any_of(symbols.begin(), symbols.end(),
-                     [](const Symbol &s) { return s.kind == SymbolKind::BatchInput; });
-}
-
 std::vector<std::string> Formula::symbolNames() const {
   std::vector<std::string> names;
   for (const Symbol &s : symbols)
@@ -58,49 +79,91 @@ std::vector<std::string> Formula::symbolNames() const {
   return names;
 }
 
-Signature Formula::signatureOf(const int64_t *q, const int64_t *k,
-                               const int64_t *symbolValues) const {
+std::vector<std::string> Formula::tableNames() const {
+  std::vector<std::string> names;
+  for (const TableInfo &table : tables)
+    names.push_back(printTable(table));
+  return names;
+}
+
+bool holds(const AtomDim &dim, int64_t q, int64_t k, std::span<const int64_t> values) {
+  if (k < values[dim.lo] || k >= values[dim.hi])
+    return false;
+  if (dim.modulus <= 1)
+    return true;
+  int64_t shift = dim.shift < 0 ? 0 : values[dim.shift];
+  int64_t distance = k - (dim.relative ? q : 0) - shift;
+  return distance - floorDiv(distance, dim.modulus) * dim.modulus < dim.width;
+}
+
+Signature Formula::signatureOf(const int64_t *q, const int64_t *k, const Environment &env) const {
   Signature bits = ~dataAtoms();
   std::vector<int64_t> values;
   for (int d = 0; d < rank; ++d) {
-    dags[d].evaluate(q[d], symbolValues, values);
-    for (size_t i = 0; i < atoms.size(); ++i) {
-      if (atoms[i].kind != AtomKind::Box)
-        continue;
-      const AtomDim &dim = atoms[i].dims[d];
-      bool in = values[dim.lo] <= k[d] && k[d] < values[dim.hi] && (k[d] - q[d]) % dim.modulus == 0;
-      if (!in)
+    dags[d].evaluate(q[d], env, values);
+    for (size_t i = 0; i < atoms.size(); ++i)
+      if (atoms[i].kind == AtomKind::Box && !holds(atoms[i].dims[d], q[d], k[d], values))
         bits &= ~(Signature(1) << i);
-    }
   }
   return bits;
 }
 
-bool Formula::sees(const int64_t *q, const int64_t *k, const int64_t *symbolValues,
+bool Formula::sees(const int64_t *q, const int64_t *k, const Environment &env,
                    const std::function<bool(const Atom &)> &data) const {
-  Signature bits = signatureOf(q, k, symbolValues);
+  Signature bits = signatureOf(q, k, env);
   for (size_t i = 0; i < atoms.size(); ++i)
     if (atoms[i].kind != AtomKind::Box && data(atoms[i]))
       bits |= Signature(1) << i;
   return truthOf(bits);
 }
 
-static std::string printAtom(const Formula &formula, const Atom &atom) {
-  if (atom.kind == AtomKind::Labels)
-    return "input" + std::to_string(atom.input) + "[q] == input" + std::to_string(atom.input) + "[k]";
-  if (atom.kind == AtomKind::Mask)
-    return "input" + std::to_string(atom.input) + "[q, k]";
+int64_t Formula::zeroKeys(const int64_t *q, const Environment &env) const {
+  if (taps.empty())
+    return 0;
+  int64_t window = 1, held = 1;
+  std::vector<int64_t> values;
+  for (int d = 0; d < rank; ++d) {
+    dags[d].evaluate(q[d], env, values);
+    const AtomDim &dim = atoms.front().dims[d];
+    window *= values[taps[d]];
+    held *= std::max<int64_t>(0, ceilDiv(values[dim.hi] - values[dim.lo], dim.modulus));
+  }
+  return window - held;
+}
+
+static std::string printBox(const Formula &formula, const Atom &atom) {
   std::string text;
-  std::vector<std::string> names = formula.symbolNames();
+  std::vector<std::string> names = formula.symbolNames(), tables = formula.tableNames();
   for (int d = 0; d < formula.rank; ++d) {
     std::string axis = formula.rank == 1 ? "" : std::to_string(d);
     const AtomDim &dim = atom.dims[d];
-    text += (d ? ", k" : "k") + axis + " in [" + formula.dags[d].print(dim.lo, names, "q" + axis) +
-            ", " + formula.dags[d].print(dim.hi, names, "q" + axis) + ")";
-    if (dim.modulus > 1)
-      text += " with (k" + axis + " - q" + axis + ") mod " + std::to_string(dim.modulus) + " == 0";
+    auto bound = [&](ExprId id) { return formula.dags[d].print(id, names, tables, "q" + axis); };
+    text += (d ? ", k" : "k") + axis + " in [" + bound(dim.lo) + ", " + bound(dim.hi) + ")";
+    if (dim.modulus <= 1)
+      continue;
+    text += " with (k" + axis + (dim.relative ? " - q" + axis : "") +
+            (dim.shift < 0 ? "" : " - " + bound(dim.shift)) + ") mod " +
+            std::to_string(dim.modulus) +
+            (dim.width == 1 ? " == 0" : " < " + std::to_string(dim.width));
   }
   return text;
+}
+
+static std::string printAtom(const Formula &formula, const Atom &atom) {
+  std::string queries = "input" + std::to_string(atom.input);
+  std::string keys = "input" + std::to_string(atom.keyInput);
+  switch (atom.kind) {
+  case AtomKind::Box: return printBox(formula, atom);
+  case AtomKind::Labels: return queries + "[q] == " + keys + "[k]";
+  case AtomKind::Mask: return queries + "[q, k]";
+  case AtomKind::Classes: return "allow[" + queries + "[q], " + keys + "[k]]";
+  case AtomKind::Listed: return "listed" + std::to_string(atom.index) + "[q, k]";
+  case AtomKind::Predicate: {
+    std::vector<std::string> symbols = formula.symbolNames(), tables = formula.tableNames();
+    return print(formula.predicates[size_t(atom.index)], {{}, symbols, tables, formula.rank});
+  }
+  }
+  return {};
 }
 
 std::string Formula::print() const {
@@ -123,218 +186,6 @@ std::string Formula::print() const {
     }
   }
   return stack.back();
-}
-
-//===----------------------------------------------------------------------===//
-// FormulaBuilder
-//===----------------------------------------------------------------------===//
-
-FormulaBuilder::FormulaBuilder(std::vector<int64_t> dims) : extents(std::move(dims)) {
-  formula.rank = rank();
-  formula.dags.resize(extents.size());
-}
-
-ExprId FormulaBuilder::symbol(int dim, Symbol s) {
-  auto it = std::find(formula.symbols.begin(), formula.symbols.end(), s);
-  if (it == formula.symbols.end())
-    it = formula.symbols.insert(formula.symbols.end(), s);
-  return dag(dim).symbol(it - formula.symbols.begin());
-}
-
-ExprId FormulaBuilder::length(int dim) {
-  return extents[dim] >= 0 ? dag(dim).constant(extents[dim])
-                           : symbol(dim, {SymbolKind::Dim, dim});
-}
-
-TermId FormulaBuilder::addTerm(TruthOp op, int32_t a, int32_t b) {
-  terms.push_back({op, a, b});
-  return static_cast<TermId>(terms.size()) - 1;
-}
-
-TermId FormulaBuilder::addAtom(Atom atom) {
-  auto it = std::find(formula.atoms.begin(), formula.atoms.end(), atom);
-  if (it == formula.atoms.end())
-    it = formula.atoms.insert(formula.atoms.end(), std::move(atom));
-  return addTerm(TruthOp::Atom, static_cast<int32_t>(it - formula.atoms.begin()));
-}
-
-TermId FormulaBuilder::always() { return addTerm(TruthOp::True); }
-TermId FormulaBuilder::andOf(TermId a, TermId b) { return addTerm(TruthOp::And, a, b); }
-TermId FormulaBuilder::orOf(TermId a, TermId b) { return addTerm(TruthOp::Or, a, b); }
-TermId FormulaBuilder::notOf(TermId a) { return addTerm(TruthOp::Not, a); }
-
-TermId FormulaBuilder::box(std::vector<AtomDim> dims) {
-  assert(dims.size() == extents.size() && "a box has one interval per dimension");
-  return addAtom({AtomKind::Box, std::move(dims), -1});
-}
-
-TermId FormulaBuilder::data(AtomKind kind, int32_t input) { return addAtom({kind, {}, input}); }
-
-/// constant + symbols of `bound`, without its query, as an expression of dimension `dim`.
-ExprId FormulaBuilder::boundIn(int dim, const LinearBound &bound) {
-  ExprDag &e = dag(dim);
-  ExprId sum = e.constant(bound.constant);
-  for (const auto &[s, sign] : bound.symbols)
-    sum = sign > 0 ? e.add(sum, symbol(dim, s)) : e.sub(sum, symbol(dim, s));
-  return sum;
-}
-
-TermId FormulaBuilder::interval(std::optional<LinearBound> lo, std::optional<LinearBound> hi) {
-  if (rank() == 1) {
-    auto value = [&](const std::optional<LinearBound> &bound, int64_t otherwise) {
-      ExprDag &e = dag(0);
-      if (!bound)
-        return e.constant(otherwise);
-      ExprId sum = boundIn(0, *bound);
-      return bound->followsQuery ? e.add(e.query(), sum) : sum;
-    };
-    return box({{value(lo, -kInfinity), value(hi, kInfinity)}});
-  }
-  TermId below = hi ? lessLinear(*hi) : always();
-  return lo ? andOf(below, notOf(lessLinear(*lo))) : below;
-}
-
-/// k < target in row-major order on a layout of several dimensions, where target is the bound's
-/// offset, plus the query if it follows it. With digits t_i of the target this is the union over i of
-///   k_j = t_j for j < i, k_i < t_i.
-/// Adding the offset's digits to the query's carries from a dimension into the one before, and whether
-/// it does depends on that dimension's query coordinate alone: one set of atoms per carry pattern,
-/// each guarded, dimension by dimension, by the query coordinates that produce it.
-TermId FormulaBuilder::lessLinear(const LinearBound &bound) {
-  int last = rank() - 1;
-  TermId any = notOf(always());
-  unsigned patterns = bound.followsQuery ? 1u << last : 1u;
-  for (unsigned pattern = 0; pattern < patterns; ++pattern) {
-    // Bit d - 1 of the pattern: dimension d carries into dimension d - 1.
-    auto carries = [&](int d) { return d > 0 && d <= last && (pattern >> (d - 1) & 1); };
-    struct Digit {
-      ExprId target, guard; ///< guard: 1 where this pattern is the one that happens
-    };
-    std::vector<Digit> digits(rank());
-    for (int d = last; d >= 0; --d) {
-      ExprDag &e = dag(d);
-      ExprId stride = e.constant(1);
-      for (int inner = d + 1; inner <= last; ++inner)
-        stride = e.mul(stride, extents[inner] >= 0 ? e.constant(extents[inner])
-                                                   : symbol(d, {SymbolKind::Dim, inner}));
-      ExprId digit = e.floorDiv(boundIn(d, bound), stride);
-      if (d > 0)
-        digit = e.mod(digit, length(d));
-      if (!bound.followsQuery) {
-        digits[d] = {digit, e.constant(1)};
-        continue;
-      }
-      ExprId sum = e.add(e.query(), e.add(digit, e.constant(carries(d + 1))));
-      ExprId fits = d > 0 ? e.less(sum, length(d)) : e.constant(1);
-      digits[d] = carries(d) ? Digit{e.sub(sum, length(d)), e.sub(e.constant(1), fits)}
-                             : Digit{sum, fits};
-    }
-    for (int i = 0; i <= last; ++i) {
-      std::vector<AtomDim> dims;
-      for (int d = 0; d <= last; ++d) {
-        ExprDag &e = dag(d);
-        ExprId lo = d < i ? digits[d].target : e.constant(-kInfinity);
-        ExprId hi = d < i    ? e.add(digits[d].target, e.constant(1))
-                    : d == i ? digits[d].target
-                             : e.constant(kInfinity);
-        dims.push_back({lo, e.select(digits[d].guard, hi, e.constant(-kInfinity))});
-      }
-      any = orOf(any, box(std::move(dims)));
-    }
-  }
-  return any;
-}
-
-void FormulaBuilder::emit(TermId id, std::vector<TruthStep> &out) const {
-  const Term &term = terms[id];
-  if (term.op == TruthOp::And || term.op == TruthOp::Or) {
-    emit(term.a, out);
-    emit(term.b, out);
-  } else if (term.op == TruthOp::Not) {
-    emit(term.a, out);
-  }
-  out.push_back({term.op, term.op == TruthOp::Atom ? term.a : -1});
-}
-
-/// Depth of the stack that the program needs; truthOf has a fixed one.
-static int stackDepth(const std::vector<TruthStep> &truth) {
-  int top = 0, deepest = 0;
-  for (const TruthStep &step : truth) {
-    top += step.op == TruthOp::Atom || step.op == TruthOp::True;
-    top -= step.op == TruthOp::And || step.op == TruthOp::Or;
-    deepest = std::max(deepest, top);
-  }
-  return deepest;
-}
-
-std::optional<Formula> FormulaBuilder::finish(TermId root) {
-  Formula result = formula;
-  emit(root, result.truth);
-  if (result.atoms.size() > kMaxAtoms || stackDepth(result.truth) >= 120)
-    return std::nullopt;
-  return result;
-}
-
-//===----------------------------------------------------------------------===//
-// Head parameters
-//===----------------------------------------------------------------------===//
-
-static bool sameButForConstants(const Formula &a, const Formula &b) {
-  if (a.rank != b.rank || a.symbols != b.symbols || a.atoms != b.atoms || a.truth != b.truth)
-    return false;
-  for (int d = 0; d < a.rank; ++d) {
-    const auto &x = a.dags[d].nodes(), &y = b.dags[d].nodes();
-    bool same = std::equal(x.begin(), x.end(), y.begin(), y.end(), [](auto &m, auto &n) {
-      return m == n || (m.op == ExprOp::Constant && n.op == ExprOp::Constant);
-    });
-    if (!same)
-      return false;
-  }
-  return true;
-}
-
-/// Rewrites every constant on which the members disagree into a head parameter.
-static void extractParameters(ParameterizedFormulas &out, std::span<const Formula> all,
-                              const std::vector<size_t> &members) {
-  Formula shared = all[members[0]];
-  int32_t next = 0;
-  for (int d = 0; d < shared.rank; ++d) {
-    ExprDag rewritten;
-    for (size_t i = 0; i < shared.dags[d].nodes().size(); ++i) {
-      ExprNode node = shared.dags[d].nodes()[i];
-      bool differs = std::any_of(members.begin(), members.end(), [&](size_t m) {
-        return all[m].dags[d].nodes()[i].value != node.value;
-      });
-      if (node.op == ExprOp::Constant && differs) {
-        for (size_t m : members)
-          out.parameters[m].push_back(all[m].dags[d].nodes()[i].value);
-        node = {ExprOp::Symbol, -1, -1, -1, static_cast<int64_t>(shared.symbols.size())};
-        shared.symbols.push_back({SymbolKind::HeadParam, next++});
-      }
-      rewritten.appendRaw(node);
-    }
-    shared.dags[d] = std::move(rewritten);
-  }
-  out.formulas.push_back(std::move(shared));
-}
-
-ParameterizedFormulas parameterize(std::span<const Formula> perMask) {
-  ParameterizedFormulas out;
-  out.formulaOf.assign(perMask.size(), -1);
-  out.parameters.resize(perMask.size());
-  for (size_t i = 0; i < perMask.size(); ++i) {
-    if (out.formulaOf[i] >= 0)
-      continue;
-    std::vector<size_t> members;
-    for (size_t j = i; j < perMask.size(); ++j) {
-      if (out.formulaOf[j] < 0 && sameButForConstants(perMask[i], perMask[j])) {
-        out.formulaOf[j] = static_cast<int32_t>(out.formulas.size());
-        members.push_back(j);
-      }
-    }
-    extractParameters(out, perMask, members);
-  }
-  return out;
 }
 
 } // namespace attn

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <numeric>
+#include <set>
+#include <tuple>
 
 namespace attn {
 
@@ -30,12 +32,17 @@ static int64_t findModuli(const Formula &formula, int dim, std::vector<int64_t> 
       continue;
     }
     int64_t factor = modulus / std::gcd(lattice, modulus);
-    __int128 wider = __int128(lattice) * factor, residues = wider / modulus;
-    for (int64_t other : moduli)
-      if (other > 1 && other != modulus)
-        residues += wider / other;
-    bool onlyModulus = lattice == 1 || lattice == modulus;
-    bool fits = onlyModulus || residues <= kMaxResidues;
+    __int128 wider = __int128(lattice) * factor, residues = 0;
+    std::set<std::tuple<int64_t, int64_t, ExprId, bool>> known;
+    for (size_t j = 0; j <= i; ++j) {
+      int64_t other = j < i ? moduli[j] : modulus;
+      if (other <= 1)
+        continue;
+      const AtomDim &atom = formula.atoms[j].dims[dim];
+      if (known.insert({other, atom.width, atom.shift, atom.relative}).second)
+        residues += wider / other * atom.width;
+    }
+    bool fits = residues <= kMaxResidues;
     moduli.push_back(fits ? modulus : 1);
     if (fits)
       lattice = static_cast<int64_t>(wider);
@@ -53,9 +60,9 @@ Signature uncertainAtoms(const Formula &formula) {
   return uncertain;
 }
 
-DimSweep::DimSweep(const Formula &f, int d, int64_t k, int64_t padded, const int64_t *symbols,
+DimSweep::DimSweep(const Formula &f, int d, int64_t k, int64_t padded, const Environment &e,
                    SweepScratch &memory)
-    : formula(f), dim(d), keys(k), paddedKeys(padded), symbolValues(symbols), scratch(memory) {
+    : formula(f), dim(d), keys(k), paddedKeys(padded), env(e), scratch(memory) {
   Signature uncertain = 0;
   lattice = findModuli(formula, dim, scratch.moduli, uncertain);
   for (size_t i = 0; i < scratch.moduli.size(); ++i)
@@ -63,27 +70,75 @@ DimSweep::DimSweep(const Formula &f, int d, int64_t k, int64_t padded, const int
       residueAtoms |= Signature(1) << i;
   scratch.bounds.resize(formula.atoms.size());
   scratch.valuesAt = -1;
-  if (residueAtoms)
-    findResidues();
+  if (residueAtoms == 0)
+    return;
+  findShifts();
+  findResidues(0);
+  findLongestRun();
 }
 
-void DimSweep::findResidues() {
+void DimSweep::findShifts() {
+  formula.dags[dim].evaluate(0, env, scratch.values);
+  scratch.shifts.assign(scratch.moduli.size(), 0);
+  for (size_t i = 0; i < scratch.moduli.size(); ++i) {
+    if (scratch.moduli[i] <= 1)
+      continue;
+    const AtomDim &atom = formula.atoms[i].dims[dim];
+    absoluteAtoms |= !atom.relative;
+    if (atom.shift >= 0)
+      scratch.shifts[i] = scratch.values[atom.shift];
+  }
+}
+
+static int64_t floorMod(int64_t a, int64_t b) { return a - b * floorDiv(a, b); }
+
+/// Whether the residue condition of an atom holds for a key at this distance from the query.
+bool DimSweep::onResidue(size_t atom, int64_t query, int64_t distance) const {
+  const AtomDim &bounds = formula.atoms[atom].dims[dim];
+  int64_t from = bounds.relative ? distance : query + distance;
+  return floorMod(from - scratch.shifts[atom], scratch.moduli[atom]) < bounds.width;
+}
+
+/// Distances on which some modulus holds, seen from queries congruent to this one.
+void DimSweep::findResidues(int64_t query) {
   auto &residues = scratch.residues;
   residues.clear();
-  for (int64_t modulus : scratch.moduli)
-    for (int64_t r = 0; modulus > 1 && r < lattice; r += modulus)
-      residues.push_back(r);
+  for (size_t i = 0; i < scratch.moduli.size(); ++i) {
+    int64_t modulus = scratch.moduli[i];
+    if (modulus <= 1)
+      continue;
+    const AtomDim &atom = formula.atoms[i].dims[dim];
+    int64_t first = scratch.shifts[i] - (atom.relative ? 0 : query);
+    for (int64_t w = 0; w < std::min(atom.width, modulus); ++w)
+      for (int64_t r = floorMod(first + w, modulus); r < lattice; r += modulus)
+        residues.push_back(r);
+  }
   std::sort(residues.begin(), residues.end());
   residues.erase(std::unique(residues.begin(), residues.end()), residues.end());
-  // Residue 1 belongs to no modulus, so every run ends; one may go on from the last residue to 0.
-  int64_t run = 0;
+}
+
+/// An upper bound for all queries. Moduli that all follow the query, or none of them, have the same
+/// runs for every query; of a mixture nothing is assumed.
+void DimSweep::findLongestRun() {
+  const auto &residues = scratch.residues;
+  auto follows = [&](size_t i) {
+    return scratch.moduli[i] <= 1 || formula.atoms[i].dims[dim].relative;
+  };
+  bool mixed = false;
+  for (size_t i = 0; absoluteAtoms && i < scratch.moduli.size(); ++i)
+    mixed |= scratch.moduli[i] > 1 && follows(i);
+  if (mixed || int64_t(residues.size()) == lattice) {
+    longestRun = kInfinity;
+    return;
+  }
+  // A run may go on from the last residue to 0.
+  auto residueAt = [&](size_t n) {
+    return residues[n % residues.size()] + (n >= residues.size() ? lattice : 0);
+  };
   longestRun = 1;
-  for (size_t i = 0; i < 2 * residues.size(); ++i) {
-    auto residueAt = [&](size_t n) {
-      return residues[n % residues.size()] + (n >= residues.size() ? lattice : 0);
-    };
-    run = i > 0 && residueAt(i) == residueAt(i - 1) + 1 ? run + 1 : 1;
-    longestRun = std::max(longestRun, run);
+  for (size_t i = 1, run = 1; i < 2 * residues.size(); ++i) {
+    run = residueAt(i) == residueAt(i - 1) + 1 ? run + 1 : 1;
+    longestRun = std::max(longestRun, int64_t(run));
   }
 }
 
@@ -94,7 +149,7 @@ void DimSweep::findResidues() {
 /// Traces all bounds from pieceQuery on; returns for how many of at most `rows` rows they are lines
 /// that move by 0 or by the step. One row alone always is.
 int64_t DimSweep::traceRows(int64_t rows) {
-  formula.dags[dim].trace(pieceQuery, step, symbolValues, scratch.lines);
+  formula.dags[dim].trace(pieceQuery, step, env, scratch.lines);
   bool plain = step == 1;
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
     if (scratch.moduli[i] == 0 || (plain && scratch.moduli[i] > 1))
@@ -123,7 +178,7 @@ void DimSweep::sweepPiece(int64_t residue, int64_t rows) {
   points.assign({{0, 0}, {latticeKeys, 0}, {latticePadded, 0}});
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
     int64_t modulus = scratch.moduli[i];
-    if (modulus == 0 || (modulus > 1 && (step == 1 || residue % modulus != 0)))
+    if (modulus == 0 || (modulus > 1 && (step == 1 || !onResidue(i, pieceQuery, residue))))
       continue;
     auto point = [&](ExprId id) {
       const Line &line = scratch.lines[id];
@@ -206,10 +261,10 @@ bool DimSweep::showsPlain(const SweepCell &cell, int64_t tileNumber, int64_t til
 
 bool DimSweep::holdsWithModulus(int64_t query, int64_t key) {
   for (size_t i = 0; i < scratch.moduli.size(); ++i) {
-    if (scratch.moduli[i] <= 1 || (key - query) % scratch.moduli[i] != 0)
+    if (scratch.moduli[i] <= 1 || !onResidue(i, query, key - query))
       continue;
     if (scratch.valuesAt != query) {
-      formula.dags[dim].evaluate(query, symbolValues, scratch.values);
+      formula.dags[dim].evaluate(query, env, scratch.values);
       scratch.valuesAt = query;
     }
     const AtomDim &atom = formula.atoms[i].dims[dim];

@@ -53,7 +53,7 @@ struct SweepScratch {
   int64_t valuesAt = -1;
   std::vector<SweepCell> cells;
   std::vector<std::pair<SweepPoint, SweepPoint>> bounds; ///< per atom of the formula
-  std::vector<int64_t> moduli;                           ///< per atom; 0 for data
+  std::vector<int64_t> moduli, shifts;                   ///< per atom; 0 for data
   std::vector<int64_t> residues;                         ///< of k - q on which some modulus holds
   std::vector<int32_t> active; ///< atoms that may hold in the present sweep
   std::vector<SweepPoint> points;
@@ -64,7 +64,7 @@ class DimSweep {
 public:
   /// `paddedKeys` >= `keys`: keys up to there are reported as kBeyondEnd.
   DimSweep(const Formula &formula, int dim, int64_t keys, int64_t paddedKeys,
-           const int64_t *symbolValues, SweepScratch &scratch);
+           const Environment &env, SweepScratch &scratch);
 
   /// Calls sink(signature, begin, end) for tiles begin <= t < end of `tile` keys in which some
   /// query q0 <= q <= q1 and some key see the signature; every such tile is told, maybe more than
@@ -110,6 +110,8 @@ private:
       return;
     step = lattice;
     for (int64_t first = q0; first <= q1 && first < q0 + step; ++first) {
+      if (absoluteAtoms)
+        findResidues(first);
       for (pieceQuery = first; pieceQuery <= q1;) {
         int64_t rows = traceRows((q1 - pieceQuery) / step + 1);
         for (int64_t residue : scratch.residues) {
@@ -142,7 +144,10 @@ private:
       sink(cell.signature, begin, end);
   }
 
-  void findResidues();
+  void findShifts();
+  void findResidues(int64_t query);
+  void findLongestRun();
+  bool onResidue(size_t atom, int64_t query, int64_t distance) const;
   int64_t traceRows(int64_t rows);
   void sweepPiece(int64_t residue, int64_t rows);
   void sweepRows(int64_t row0, int64_t row1);
@@ -154,11 +159,12 @@ private:
   const Formula &formula;
   int dim;
   int64_t keys, paddedKeys;
-  const int64_t *symbolValues;
+  Environment env;
   SweepScratch &scratch;
   Signature residueAtoms = 0; ///< atoms with a modulus
+  bool absoluteAtoms = false; ///< some modulus does not follow the query
   int64_t lattice = 1;        ///< least common multiple of the moduli
-  int64_t longestRun = 0;     ///< of neighbouring residues on which some modulus holds
+  int64_t longestRun = 0;     ///< of neighbouring residues on which some modulus may hold
   // State of a piece: query pieceQuery + step * row sees keys keyResidue + step * coordinate.
   int64_t step = 1, pieceQuery = 0, keyResidue = 0, latticeKeys = 0, latticePadded = 0;
 };

@@ -27,11 +27,16 @@ int64_t KeyBox::size() const {
   return n;
 }
 
-TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> symbols)
+TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> symbols,
+                 MapData known)
     : formula(std::move(f)), geo(geometry), symbolValues(std::move(symbols)),
-      data(formula.dataAtoms()), uncertain(uncertainAtoms(formula)) {
+      data(std::move(known)), dataBits(formula.dataAtoms()), uncertain(uncertainAtoms(formula)) {
   assert(formula.rank == geo.rank && "the formula speaks of the dimensions of the layout");
   assert(symbolValues.size() == formula.symbols.size() && "every symbol is bound");
+  data.atoms.resize(formula.atoms.size());
+  data.tables.resize(formula.tables.size());
+  for (const auto &classes : data.atoms)
+    knowsData |= classes != nullptr;
   if (geo.rank == 1)
     return;
   for (int d = 0; d < geo.rank; ++d) {
@@ -39,6 +44,22 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
     for (int64_t t = 0; t < geo.queryTiles(d); ++t)
       findRuns(d, t, runTable[d][t]);
   }
+  findPatterns();
+  makeTemplates();
+}
+
+bool TileMap::exact() const {
+  if (uncertain || geo.bounded)
+    return false;
+  bool alone = formula.atoms.size() == 1;
+  for (size_t i = 0; i < formula.atoms.size(); ++i) {
+    if (formula.atoms[i].kind == AtomKind::Box)
+      continue;
+    const auto &classes = data.atoms[i];
+    if (!classes || !(classes->isUniform() || (alone && classes->exact())))
+      return false;
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -133,8 +154,7 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
   int64_t q0 = queryTile * geo.queryTile[dim];
   int64_t q1 = std::min(q0 + geo.queryTile[dim], geo.queries[dim]) - 1;
   ranges.clear();
-  DimSweep sweep(formula, dim, geo.keys[dim], geo.keyTiles(dim) * tile, symbolValues.data(),
-                 scratch);
+  DimSweep sweep(formula, dim, geo.keys[dim], geo.keyTiles(dim) * tile, env(), scratch);
   sweep.tiles(q0, q1, tile, [&](Signature signature, int64_t begin, int64_t end) {
     ranges.add(signature, begin, end);
   });
@@ -159,16 +179,17 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
 }
 
 //===----------------------------------------------------------------------===//
-// Boxes
+// Truth on tiles
 //===----------------------------------------------------------------------===//
 
-/// Data atoms may be either, and moduli that are not swept may hide what an interval shows: every
+/// Open data may be either, and moduli that are not swept may hide what an interval shows: every
 /// assignment of those bits counts.
-TileMap::Visibility TileMap::truthOf(Signature signature) const {
+TileMap::Visibility TileMap::truthOf(Signature signature, DataTruth truth) const {
   if (signature & kBeyondEnd)
     return {false, true};
   Visibility seen;
-  Signature open = data | (signature & uncertain), bits = 0;
+  signature = (signature & ~dataBits) | truth.holds;
+  Signature open = truth.open | (signature & uncertain), bits = 0;
   do {
     (formula.truthOf((signature & ~open) | bits) ? seen.visible : seen.hidden) = true;
     bits = (bits - open) & open; // the next subset of `open`
@@ -179,24 +200,65 @@ TileMap::Visibility TileMap::truthOf(Signature signature) const {
 /// A box atom holds for a pair if it holds in every dimension, and the query coordinates of a tile
 /// vary independently: so every choice of one signature per dimension occurs, and their conjunction
 /// decides.
-void TileMap::classify(const Choice &choice, int dim, Signature signature, Visibility &seen) const {
+void TileMap::classify(const Choice &choice, int dim, Signature signature, DataTruth truth,
+                       Visibility &seen) const {
   if (seen.visible && seen.hidden)
     return;
   if (dim == geo.rank) {
-    Visibility one = truthOf(signature);
+    Visibility one = truthOf(signature, truth);
     seen.visible |= one.visible;
     seen.hidden |= one.hidden;
     return;
   }
   for (Signature s : choice[dim]) {
     Signature beyond = (signature | s) & kBeyondEnd;
-    classify(choice, dim + 1, (signature & s & ~kBeyondEnd) | beyond, seen);
+    classify(choice, dim + 1, (signature & s & ~kBeyondEnd) | beyond, truth, seen);
   }
 }
 
+/// Ranges of all data atoms with classes on a query tile, one list per atom.
+void TileMap::findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange>> &out) const {
+  out.resize(formula.atoms.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i].clear();
+    if (data.atoms[i])
+      data.atoms[i]->rangesOf(queryTile, out[i]);
+  }
+}
+
+TileMap::DataTruth TileMap::truthAt(const std::vector<std::vector<KeyTileRange>> &shares,
+                                    int64_t tile) const {
+  DataTruth truth{0, dataBits};
+  for (size_t i = 0; i < shares.size(); ++i) {
+    if (!data.atoms[i])
+      continue;
+    Signature bit = Signature(1) << i;
+    auto it = std::upper_bound(shares[i].begin(), shares[i].end(), tile,
+                               [](int64_t t, const KeyTileRange &range) { return t < range.end; });
+    Share share = it != shares[i].end() && it->begin <= tile ? it->share : Share::None;
+    if (share != Share::Some)
+      truth.open &= ~bit;
+    if (share == Share::All)
+      truth.holds |= bit;
+  }
+  return truth;
+}
+
+uint32_t TileMap::listedBits(Signature holds) const {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < formula.atoms.size(); ++i)
+    if (formula.atoms[i].kind == AtomKind::Listed && (holds >> i & 1))
+      bits |= uint32_t(1) << formula.atoms[i].index;
+  return bits;
+}
+
+//===----------------------------------------------------------------------===//
+// Boxes
+//===----------------------------------------------------------------------===//
+
 /// Whether `next` continues `box` in dimension `dim` and equals it in every other.
 static bool continues(const KeyBox &box, const KeyBox &next, int dim) {
-  if (box.full != next.full || box.hi[dim] != next.lo[dim])
+  if (box.full != next.full || box.listed != next.listed || box.hi[dim] != next.lo[dim])
     return false;
   for (int d = 0; d < kMaxRank; ++d)
     if (d != dim && (box.lo[d] != next.lo[d] || box.hi[d] != next.hi[d]))
@@ -219,63 +281,259 @@ static void mergeAlong(int dim, std::vector<KeyBox> &boxes) {
   boxes.resize(kept);
 }
 
-void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
-  out.clear();
-  if (geo.rank == 1)
-    return boxesOfRow(queryTile, out);
-  std::array<const Runs *, kMaxRank> runs{};
-  int64_t rest = queryTile;
-  for (int d = geo.rank - 1; d >= 0; --d) {
-    runs[d] = &runTable[d][rest % geo.queryTiles(d)];
-    rest /= geo.queryTiles(d);
-    if (runs[d]->list.empty())
-      return;
+/// Numbers the distinct sequences of signature lists of each dimension.
+void TileMap::findPatterns() {
+  for (int d = 0; d < geo.rank; ++d) {
+    std::map<std::vector<Signature>, uint32_t> known;
+    for (const Runs &runs : runTable[d]) {
+      std::vector<Signature> pattern;
+      for (const Run &run : runs.list) {
+        pattern.push_back(Signature(run.count));
+        for (Signature signature : runs.of(run))
+          pattern.push_back(signature);
+      }
+      auto it = known.try_emplace(std::move(pattern), uint32_t(known.size())).first;
+      patternOf[d].push_back(it->second);
+    }
+    patterns[d] = known.size();
   }
+}
+
+/// More combinations of patterns than this are not worth being remembered.
+static constexpr size_t kMaxTemplates = 4096;
+
+void TileMap::makeTemplates() {
+  size_t combinations = 1;
+  for (int d = 0; d < geo.rank; ++d)
+    combinations = std::min(combinations * patterns[d], kMaxTemplates + 1);
+  if (combinations > kMaxTemplates || combinations == 0)
+    return;
+  // A query tile for each pattern.
+  std::array<std::vector<const Runs *>, kMaxRank> example;
+  for (int d = 0; d < geo.rank; ++d) {
+    example[d].resize(patterns[d]);
+    for (size_t t = 0; t < runTable[d].size(); ++t)
+      example[d][patternOf[d][t]] = &runTable[d][t];
+  }
+  Coords extents{1, 1, 1, 1};
+  for (int d = 0; d < geo.rank; ++d)
+    extents[d] = int64_t(patterns[d]);
+  for (size_t i = 0; i < combinations; ++i) {
+    Coords at = coordsAt(int64_t(i), extents, geo.rank);
+    RunsOfTile runs{};
+    for (int d = 0; d < geo.rank; ++d)
+      runs[d] = example[d][at[d]];
+    templates.push_back(templatesOf(runs));
+  }
+}
+
+size_t TileMap::templateNumber(const Coords &tile) const {
+  size_t number = 0;
+  for (int d = 0; d < geo.rank; ++d)
+    number = number * patterns[d] + patternOf[d][tile[d]];
+  return number;
+}
+
+/// Classifies every product of runs, open data being either, and joins neighbours of one class.
+std::vector<TileMap::BoxTemplate> TileMap::templatesOf(const RunsOfTile &runs) const {
+  std::vector<KeyBox> boxes;
   std::array<size_t, kMaxRank> at{};
+  for (int d = 0; d < geo.rank; ++d)
+    if (runs[d]->list.empty())
+      return {};
   for (bool more = true; more;) {
     KeyBox box;
     Choice choice;
     for (int d = 0; d < geo.rank; ++d) {
-      const Run &run = runs[d]->list[at[d]];
-      choice[d] = runs[d]->of(run);
-      box.lo[d] = run.begin;
-      box.hi[d] = run.end;
+      choice[d] = runs[d]->of(runs[d]->list[at[d]]);
+      box.lo[d] = int64_t(at[d]);
+      box.hi[d] = int64_t(at[d]) + 1;
     }
     Visibility seen;
-    classify(choice, 0, ~kBeyondEnd, seen);
+    classify(choice, 0, ~kBeyondEnd, {0, dataBits}, seen);
     box.full = !seen.hidden;
     if (seen.visible)
-      out.push_back(box);
+      boxes.push_back(box);
     int d = geo.rank - 1;
     while (d >= 0 && ++at[d] == runs[d]->list.size())
       at[d--] = 0;
     more = d >= 0;
   }
+  // Data splits boxes of single runs.
+  for (int d = geo.rank - 1; d >= 0 && !knowsData; --d)
+    mergeAlong(d, boxes);
+  std::vector<BoxTemplate> result;
+  for (const KeyBox &box : boxes) {
+    BoxTemplate &one = result.emplace_back();
+    one.full = box.full;
+    for (int d = 0; d < geo.rank; ++d) {
+      one.lo[d] = uint16_t(box.lo[d]);
+      one.hi[d] = uint16_t(box.hi[d]);
+    }
+  }
+  return result;
+}
+
+void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
+  out.clear();
+  if (geo.rank == 1)
+    return boxesOfRow(queryTile, out);
+  Coords tile = coordsAt(queryTile, tileGrid(geo, true), geo.rank);
+  if (geo.bounded &&
+      rowMajor(tokensOfTile(geo, tile, true).lo, geo.queries, geo.rank) >= geo.numQueries)
+    return;
+  RunsOfTile runs{};
+  for (int d = 0; d < geo.rank; ++d)
+    runs[d] = &runTable[d][tile[d]];
+  std::vector<BoxTemplate> made;
+  if (templates.empty())
+    made = templatesOf(runs);
+  const std::vector<BoxTemplate> &list =
+      templates.empty() ? made : templates[templateNumber(tile)];
+  for (const BoxTemplate &one : list) {
+    KeyBox &box = out.emplace_back();
+    for (int d = 0; d < geo.rank; ++d) {
+      box.lo[d] = runs[d]->list[one.lo[d]].begin;
+      box.hi[d] = runs[d]->list[one.hi[d] - 1].end;
+    }
+    box.full = one.full;
+  }
+  if (knowsData)
+    splitByData(queryTile, runs, out);
+  if (geo.bounded)
+    cutAtEnd(out);
+}
+
+/// Calls `visit` with the coordinates of every tile of the box.
+template <class Visit> static void forEachTile(const KeyBox &box, int rank, Visit &&visit) {
+  Coords at = box.lo;
+  for (int d = 0; d >= 0;) {
+    visit(at);
+    for (d = rank - 1; d >= 0 && ++at[d] == box.hi[d]; --d)
+      at[d] = box.lo[d];
+  }
+}
+
+static KeyBox boxOfTile(const Coords &tile, int rank, bool full, uint32_t listed) {
+  KeyBox box;
+  for (int d = 0; d < rank; ++d) {
+    box.lo[d] = tile[d];
+    box.hi[d] = tile[d] + 1;
+  }
+  box.full = full;
+  box.listed = listed;
+  return box;
+}
+
+/// Boxes of single runs, of which partial ones are classified tile by tile with what the data says.
+void TileMap::splitByData(int64_t queryTile, const RunsOfTile &runs,
+                          std::vector<KeyBox> &out) const {
+  std::vector<std::vector<KeyTileRange>> shares;
+  findShares(queryTile, shares);
+  Coords grid = tileGrid(geo, false);
+  std::vector<KeyBox> split;
+  for (const KeyBox &box : out) {
+    if (box.full) {
+      split.push_back(box);
+      continue;
+    }
+    Choice choice;
+    for (int d = 0; d < geo.rank; ++d) {
+      auto run = std::find_if(runs[d]->list.begin(), runs[d]->list.end(),
+                              [&](const Run &r) { return r.begin == box.lo[d]; });
+      choice[d] = runs[d]->of(*run);
+    }
+    forEachTile(box, geo.rank, [&](const Coords &tile) {
+      DataTruth truth = truthAt(shares, rowMajor(tile, grid, geo.rank));
+      Visibility seen;
+      classify(choice, 0, ~kBeyondEnd, truth, seen);
+      if (seen.visible)
+        split.push_back(
+            boxOfTile(tile, geo.rank, !seen.hidden, seen.hidden ? listedBits(truth.holds) : 0));
+    });
+  }
   for (int d = geo.rank - 1; d >= 0; --d)
-    mergeAlong(d, out);
+    mergeAlong(d, split);
+  out = std::move(split);
+}
+
+bool TileMap::isBeyondEnd(const Coords &tile) const {
+  return rowMajor(tokensOfTile(geo, tile, false).lo, geo.keys, geo.rank) >= geo.numKeys;
+}
+
+/// Tiles beyond the last key are dropped, tiles that it divides are not full.
+void TileMap::cutAtEnd(std::vector<KeyBox> &list) const {
+  int64_t slab = 1;
+  for (int d = 1; d < geo.rank; ++d)
+    slab *= geo.keys[d];
+  // Slabs of tiles all of whose keys exist.
+  int64_t whole = geo.numKeys / slab / geo.keyTile[0];
+  std::vector<KeyBox> cut;
+  for (KeyBox box : list) {
+    KeyBox tail = box;
+    box.hi[0] = std::min(box.hi[0], whole);
+    tail.lo[0] = std::max(tail.lo[0], whole);
+    if (box.lo[0] < box.hi[0])
+      cut.push_back(box);
+    if (tail.lo[0] < tail.hi[0])
+      forEachTile(tail, geo.rank, [&](const Coords &tile) {
+        TokenBox tokens = tokensOfTile(geo, tile, false);
+        Coords last = tokens.hi;
+        for (int d = 0; d < geo.rank; ++d)
+          --last[d];
+        bool all = rowMajor(last, geo.keys, geo.rank) < geo.numKeys;
+        if (!isBeyondEnd(tile))
+          cut.push_back(boxOfTile(tile, geo.rank, tail.full && all, tail.listed));
+      });
+  }
+  for (int d = geo.rank - 1; d >= 0; --d)
+    mergeAlong(d, cut);
+  list = std::move(cut);
 }
 
 /// The boxes of a layout of one dimension, where runs come in order and nothing is precomputed.
 void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
   thread_local Runs runs;
+  thread_local std::vector<std::vector<KeyTileRange>> shares;
+  thread_local std::vector<int64_t> cuts;
   findRuns(0, queryTile, runs);
-  for (const Run &run : runs.list) {
+  cuts.clear();
+  if (knowsData) {
+    findShares(queryTile, shares);
+    for (const auto &ranges : shares)
+      for (const KeyTileRange &range : ranges)
+        cuts.insert(cuts.end(), {range.begin, range.end});
+    std::sort(cuts.begin(), cuts.end());
+  }
+  auto add = [&](const Run &run, int64_t begin, int64_t end) {
+    DataTruth truth = knowsData ? truthAt(shares, begin) : DataTruth{0, dataBits};
     Visibility seen;
     for (Signature signature : runs.of(run)) {
-      Visibility one = truthOf(signature);
+      Visibility one = truthOf(signature, truth);
       seen.visible |= one.visible;
       seen.hidden |= one.hidden;
     }
     if (!seen.visible)
-      continue;
+      return;
     KeyBox box;
-    box.lo[0] = run.begin;
-    box.hi[0] = run.end;
+    box.lo[0] = begin;
+    box.hi[0] = end;
     box.full = !seen.hidden;
+    box.listed = seen.hidden ? listedBits(truth.holds) : 0;
     if (!out.empty() && continues(out.back(), box, 0))
       out.back().hi[0] = box.hi[0];
     else
       out.push_back(box);
+  };
+  auto cut = cuts.begin();
+  for (const Run &run : runs.list) {
+    int64_t begin = run.begin;
+    for (; cut != cuts.end() && *cut < run.end; ++cut)
+      if (*cut > begin) {
+        add(run, begin, *cut);
+        begin = *cut;
+      }
+    add(run, begin, run.end);
   }
 }
 
@@ -305,16 +563,43 @@ TileCounts TileMap::counts() const {
           worst};
 }
 
-int64_t TileMap::visiblePairs() const {
-  // Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.
+/// Positions below `count` of a row-major layout, as disjoint boxes.
+static std::vector<TokenBox> boxesBelow(int64_t count, const Coords &lengths, int rank) {
+  std::vector<TokenBox> boxes;
+  TokenBox prefix; // one coordinate in the dimensions before d
+  for (int d = 0; d < rank; ++d) {
+    int64_t slab = 1;
+    for (int inner = d + 1; inner < rank; ++inner)
+      slab *= lengths[inner];
+    int64_t whole = slab ? count / slab : 0;
+    TokenBox box = prefix;
+    box.lo[d] = 0;
+    box.hi[d] = whole;
+    for (int inner = d + 1; inner < rank; ++inner)
+      box.hi[inner] = lengths[inner];
+    if (whole > 0)
+      boxes.push_back(box);
+    prefix.lo[d] = whole;
+    prefix.hi[d] = whole + 1;
+    count -= whole * slab;
+  }
+  return boxes;
+}
+
+/// Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.
+__int128 TileMap::pairsBetween(const TokenBox &queries, const TokenBox &keys) const {
   using Pairs = std::map<Signature, __int128>;
   SweepScratch scratch;
   Pairs pairs{{~kBeyondEnd, 1}};
   for (int d = 0; d < geo.rank; ++d) {
     Pairs here, next;
-    DimSweep sweep(formula, d, geo.keys[d], geo.keys[d], symbolValues.data(), scratch);
-    sweep.pairs(0, geo.queries[d] - 1,
-                [&](Signature signature, __int128 n) { here[signature] += n; });
+    for (auto [end, sign] : {std::pair(keys.hi[d], 1), std::pair(keys.lo[d], -1)}) {
+      if (end == 0)
+        continue;
+      DimSweep sweep(formula, d, end, end, env(), scratch);
+      sweep.pairs(queries.lo[d], queries.hi[d] - 1,
+                  [&](Signature signature, __int128 n) { here[signature] += sign * n; });
+    }
     for (const auto &[before, n] : pairs)
       for (const auto &[signature, m] : here)
         next[before & signature] += n * m;
@@ -322,8 +607,22 @@ int64_t TileMap::visiblePairs() const {
   }
   __int128 total = 0;
   for (const auto &[signature, n] : pairs)
-    if (truthOf(signature).visible)
+    if (truthOf(signature, {0, dataBits}).visible)
       total += n;
+  return total;
+}
+
+int64_t TileMap::visiblePairs() const {
+  auto tokens = [&](const Coords &lengths, int64_t count) {
+    int64_t all = 1;
+    for (int d = 0; d < geo.rank; ++d)
+      all *= lengths[d];
+    return boxesBelow(geo.bounded ? count : all, lengths, geo.rank);
+  };
+  __int128 total = 0;
+  for (const TokenBox &queries : tokens(geo.queries, geo.numQueries))
+    for (const TokenBox &keys : tokens(geo.keys, geo.numKeys))
+      total += pairsBetween(queries, keys);
   return saturated(total);
 }
 
@@ -333,27 +632,26 @@ int64_t TileMap::visiblePairs() const {
 
 /// Signatures of all keys of one dimension, seen from one query.
 static std::vector<Signature> signaturesOf(const Formula &formula, int dim, int64_t query,
-                                           int64_t keys, const int64_t *symbolValues) {
+                                           int64_t keys, const Environment &env) {
   std::vector<int64_t> values;
-  formula.dags[dim].evaluate(query, symbolValues, values);
+  formula.dags[dim].evaluate(query, env, values);
   std::vector<Signature> signatures(keys, 0);
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
     const AtomDim &atom = formula.atoms[i].dims[dim];
     int64_t first = std::max<int64_t>(values[atom.lo], 0), end = std::min(values[atom.hi], keys);
-    int64_t distance = (query - first) % atom.modulus;
-    first += distance < 0 ? distance + atom.modulus : distance;
-    for (int64_t k = first; k < end; k += atom.modulus)
-      signatures[k] |= Signature(1) << i;
+    for (int64_t k = first; k < end; ++k)
+      if (atom.modulus <= 1 || holds(atom, query, k, values))
+        signatures[k] |= Signature(1) << i;
   }
   return signatures;
 }
 
 void TileMap::row(const Coords &query, uint8_t *visible) const {
-  assert(data == 0 && "data atoms have no truth without their data");
+  assert(dataBits == 0 && "data atoms have no truth without their data");
   std::vector<Signature> all{~kBeyondEnd};
   for (int d = 0; d < geo.rank; ++d) {
     std::vector<Signature> here =
-        signaturesOf(formula, d, query[d], geo.keys[d], symbolValues.data());
+        signaturesOf(formula, d, query[d], geo.keys[d], env());
     std::vector<Signature> next;
     for (Signature outer : all)
       for (Signature inner : here)

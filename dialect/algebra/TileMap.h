@@ -9,31 +9,17 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "dialect/algebra/DataClasses.h"
 #include "dialect/algebra/Sweep.h"
-
-#include <array>
+#include "dialect/algebra/TileGeometry.h"
 
 namespace attn {
-
-constexpr int kMaxRank = 4;
-using Coords = std::array<int64_t, kMaxRank>;
-
-/// The tiled token layout. Entries beyond `rank` are 1. Tiles at the far edge may be ragged.
-struct TileGeometry {
-  int rank = 1;
-  Coords queries{1, 1, 1, 1}, keys{1, 1, 1, 1}; ///< lengths in tokens
-  Coords queryTile{1, 1, 1, 1}, keyTile{1, 1, 1, 1};
-
-  int64_t queryTiles(int d) const { return ceilDiv(queries[d], queryTile[d]); }
-  int64_t keyTiles(int d) const { return ceilDiv(keys[d], keyTile[d]); }
-  int64_t numQueryTiles() const;
-  int64_t numKeyTiles() const;
-};
 
 /// Key tiles lo <= t < hi, in tile units per dimension.
 struct KeyBox {
   Coords lo{0, 0, 0, 0}, hi{1, 1, 1, 1};
   bool full = false;
+  uint32_t listed = 0; ///< bit j: the truth of the listed atom of index j, on all of the box
   int64_t size() const;
 };
 
@@ -43,15 +29,24 @@ struct TileCounts {
   int64_t worst = 0; ///< most tiles visited by one query tile
 };
 
+/// What a map knows of a launch's data. `tables` follow the formula's; `atoms` has an entry for each of
+/// its atoms, or none at all; a data atom without an entry may be either everywhere.
+struct MapData {
+  std::shared_ptr<const void> owner; ///< keeps alive what the tables and classes point to
+  std::vector<Table> tables;
+  std::vector<std::shared_ptr<const DataClasses>> atoms;
+};
+
 /// Thread-safe once constructed: `boxes` keeps its scratch memory in the calling thread.
 class TileMap {
 public:
   /// `symbolValues` follows `formula.symbols`. The formula is copied.
-  TileMap(Formula formula, const TileGeometry &geometry, std::vector<int64_t> symbolValues);
+  TileMap(Formula formula, const TileGeometry &geometry, std::vector<int64_t> symbolValues,
+          MapData data = {});
 
   const TileGeometry &geometry() const { return geo; }
-  /// False when data atoms or many moduli make `partial` a safe answer instead of an exact one.
-  bool exact() const { return data == 0 && uncertain == 0; }
+  /// False where data atoms or many moduli may make `partial` a safe answer instead of an exact one.
+  bool exact() const;
   /// Boxes of the query tile with this row-major number, disjoint, in ascending order.
   void boxes(int64_t queryTile, std::vector<KeyBox> &out) const;
   TileCounts counts() const;
@@ -69,6 +64,7 @@ private:
     int64_t begin, end;
     size_t first, count;
   };
+  /// All key tiles of one dimension, in order.
   struct Runs {
     std::vector<Run> list;
     std::vector<Signature> signatures;
@@ -76,23 +72,52 @@ private:
       return {signatures.data() + run.first, run.count};
     }
   };
+  /// Boxes of one query tile by the numbers of its runs: lo <= run < hi in each dimension.
+  struct BoxTemplate {
+    std::array<uint16_t, kMaxRank> lo{}, hi{};
+    bool full = false;
+  };
   struct Visibility {
     bool visible = false, hidden = false;
   };
+  /// Truth of the data atoms on some tiles.
+  struct DataTruth {
+    Signature holds = 0, open = 0; ///< open: on some pairs, or unknown
+  };
   using Choice = std::array<std::span<const Signature>, kMaxRank>;
+  using RunsOfTile = std::array<const Runs *, kMaxRank>;
 
+  Environment env() const { return {symbolValues.data(), data.tables.data()}; }
   void findRuns(int dim, int64_t queryTile, Runs &out) const;
+  void findPatterns();
+  void makeTemplates();
+  size_t templateNumber(const Coords &tile) const;
+  std::vector<BoxTemplate> templatesOf(const RunsOfTile &runs) const;
   void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
-  void classify(const Choice &choice, int dim, Signature signature, Visibility &seen) const;
-  Visibility truthOf(Signature signature) const;
+  void splitByData(int64_t queryTile, const RunsOfTile &runs, std::vector<KeyBox> &out) const;
+  void cutAtEnd(std::vector<KeyBox> &boxes) const;
+  __int128 pairsBetween(const TokenBox &queries, const TokenBox &keys) const;
+  bool isBeyondEnd(const Coords &tile) const;
+  void findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange>> &out) const;
+  DataTruth truthAt(const std::vector<std::vector<KeyTileRange>> &shares, int64_t tile) const;
+  uint32_t listedBits(Signature holds) const;
+  void classify(const Choice &choice, int dim, Signature signature, DataTruth truth,
+                Visibility &seen) const;
+  Visibility truthOf(Signature signature, DataTruth truth) const;
 
   Formula formula;
   TileGeometry geo;
   std::vector<int64_t> symbolValues;
-  Signature data, uncertain; ///< atoms that may be either, and that may be false where they hold
+  MapData data;
+  Signature dataBits, uncertain; ///< data atoms, and atoms that may be false where they hold
+  bool knowsData = false;        ///< some data atom has classes
   /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many
-  /// tiles.
+  /// tiles. Runs with the same signatures in the same order have one pattern, and boxes follow from the
+  /// patterns of a tile alone.
   std::array<std::vector<Runs>, kMaxRank> runTable;
+  std::array<std::vector<uint32_t>, kMaxRank> patternOf;
+  std::array<size_t, kMaxRank> patterns{};
+  std::vector<std::vector<BoxTemplate>> templates;
 };
 
 } // namespace attn

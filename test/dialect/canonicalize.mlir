@@ -66,3 +66,35 @@ func.func @contradiction(%q: tensor<1x2x8x32xf32>) -> tensor<1x2x8x32xf32> {
       -> (tensor<1x2x8x32xf32>, tensor<1x2x8xf32>)
   return %o : tensor<1x2x8x32xf32>
 }
+
+// -----
+
+// Inside packed sequences too, and predicates are compared by their text.
+// CHECK-LABEL: @inside_packed
+// CHECK: mask(#attn.packed<@cu, @cu, #attn.and<#attn.causal, #attn.where<"(q, k) => k < 3">>>)
+// CHECK-NOT: heads
+func.func @inside_packed(%q: tensor<1x2x8x32xf32>, %cu: tensor<3xi32>) -> tensor<1x2x8x32xf32> {
+  %o, %lse = attn.attention %q, %q, %q inputs ["cu"] (%cu) tokens <[8]> keys <[8]>
+      mask(#attn.packed<@cu, @cu, #attn.and<#attn.causal, #attn.where<"(q, k) => k < 3">, #attn.causal,
+                                            #attn.where<"(q, k) => k < 3">>>)
+      heads [#attn.heads<1, 1, #attn.packed<@cu, @cu,
+                                            #attn.and<#attn.causal, #attn.where<"(q, k) => k < 3">>>>]
+      : (tensor<1x2x8x32xf32>, tensor<1x2x8x32xf32>, tensor<1x2x8x32xf32>, tensor<3xi32>)
+      -> (tensor<1x2x8x32xf32>, tensor<1x2x8xf32>)
+  return %o : tensor<1x2x8x32xf32>
+}
+
+// -----
+
+// Kinds with other numbers, inputs or borders are other masks.
+// CHECK-LABEL: @different
+// CHECK: mask(#attn.or<#attn.window<left = 3, right = 3>, #attn.window<left = 3, right = 3, dilation = 2>, #attn.same<@a>, #attn.same<@a, @b>, #attn.neighborhood<window = [3]>, #attn.neighborhood<window = [3], border = clip>>)
+func.func @different(%q: tensor<1x2x8x32xf32>, %a: tensor<8xi32>) -> tensor<1x2x8x32xf32> {
+  %o, %lse = attn.attention %q, %q, %q inputs ["a", "b"] (%a, %a) tokens <[8]> keys <[8]>
+      mask(#attn.or<#attn.window<left = 3, right = 3>, #attn.window<left = 3, right = 3, dilation = 2>,
+                    #attn.same<@a>, #attn.same<@a, @b>, #attn.neighborhood<window = [3]>,
+                    #attn.neighborhood<window = [3], border = clip>>)
+      : (tensor<1x2x8x32xf32>, tensor<1x2x8x32xf32>, tensor<1x2x8x32xf32>, tensor<8xi32>, tensor<8xi32>)
+      -> (tensor<1x2x8x32xf32>, tensor<1x2x8xf32>)
+  return %o : tensor<1x2x8x32xf32>
+}

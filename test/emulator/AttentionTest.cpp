@@ -91,7 +91,7 @@ KernelArgs deviceArgs(const KernelInfo &info, const Bindings &bindings, const La
   toDevice(memory, "headParams", args.headParams, heads * info.headParamCount * 4);
   toDevice(memory, "mapOfHead", args.mapOfHead, rows * 4);
   toDevice(memory, "mapOffsets", args.mapOffsets, offsets * 8);
-  toDevice(memory, "boxes", args.boxes, boxes * 4);
+  toDevice(memory, "boxes", args.boxes, boxes * (info.rank > 1 ? 2 : 4));
   toDevice(memory, "order", args.order, plan.tickets() * 4);
   for (size_t i = 0; i < info.inputs.size(); ++i)
     toDevice(memory, info.inputs[i].name.c_str(), args.inputs[i],

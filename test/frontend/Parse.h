@@ -55,6 +55,34 @@ inline AttentionOp attentionOf(mlir::ModuleOp module) {
   return found;
 }
 
+template <class T> std::string printed(T attributeOrType) {
+  std::string text;
+  llvm::raw_string_ostream(text) << attributeOrType;
+  return text;
+}
+
+/// The attention of a text without mistakes; `session` keeps its context alive.
+struct Parsed {
+  explicit Parsed(const std::string &text) {
+    module = session.parse(text);
+    EXPECT_TRUE(module) << text << (session.messages.empty() ? "" : session.messages.front());
+    if (module)
+      attention = attentionOf(*module);
+  }
+  /// Empty where the text has a mistake.
+  std::string mask() { return attention ? printed(attention.getMask()) : ""; }
+
+  Session session;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  AttentionOp attention;
+};
+
+/// What follows "unknown mask kind 'x', ".
+inline const std::string kMaskKindsExpected =
+    "expected 'all', 'causal', 'window', 'sink', 'prefix', 'key_length', 'keys', 'queries', "
+    "'global', 'strided', 'fixed', 'spans', 'block', 'neighborhood', 'same', 'classes', 'from' or "
+    "'blocks', or a predicate '(q, k) => condition'";
+
 /// A text and the messages that it must give.
 struct ErrorCase {
   const char *name;

@@ -8,108 +8,6 @@ using namespace mlir;
 namespace attn::test {
 namespace {
 
-std::string printed(Attribute attr) {
-  std::string text;
-  llvm::raw_string_ostream(text) << attr;
-  return text;
-}
-
-std::string printed(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
-/// The attention of a kernel with these items; `session` keeps its context alive.
-struct Parsed {
-  explicit Parsed(const std::string &text) {
-    module = session.parse(text);
-    EXPECT_TRUE(module) << text << (session.messages.empty() ? "" : session.messages.front());
-    if (module)
-      attention = attentionOf(*module);
-  }
-  Session session;
-  OwningOpRef<ModuleOp> module;
-  AttentionOp attention;
-};
-
-//===----------------------------------------------------------------------===//
-// Masks
-//===----------------------------------------------------------------------===//
-
-struct MaskCase {
-  const char *name, *items, *attribute;
-};
-void PrintTo(const MaskCase &maskCase, std::ostream *os) { *os << maskCase.name; }
-
-class Masks : public testing::TestWithParam<MaskCase> {};
-
-TEST_P(Masks, BecomeAttributes) {
-  Parsed parsed(kernelWith(GetParam().items));
-  ASSERT_TRUE(parsed.attention);
-  EXPECT_EQ(printed(parsed.attention.getMask()), GetParam().attribute);
-  EXPECT_TRUE(parsed.session.messages.empty());
-}
-
-const MaskCase kMasks[] = {
-    {"Default", "", "#attn.all"},
-    {"All", "mask all", "#attn.all"},
-    {"Causal", "mask causal", "#attn.causal"},
-    {"CausalEmptyArguments", "mask causal()", "#attn.causal"},
-    {"CausalTopLeft", "mask causal(top_left)", "#attn.causal<top_left = true>"},
-    {"CausalTopLeftNamed", "mask causal(top_left = true)", "#attn.causal<top_left = true>"},
-    {"CausalTopLeftFalse", "mask causal(top_left = false)", "#attn.causal"},
-    {"WindowOfOne", "mask window(1)", "#attn.window<left = 0, right = 0>"},
-    {"Window", "mask window(256)", "#attn.window<left = 255, right = 255>"},
-    {"WindowNamed", "mask window(width = 256)", "#attn.window<left = 255, right = 255>"},
-    {"WindowSides", "mask window(right = 2, left = 5)", "#attn.window<left = 5, right = 2>"},
-    {"Underscores", "mask window(1_024)", "#attn.window<left = 1023, right = 1023>"},
-    {"Sink", "mask sink(4)", "#attn.sink<4>"},
-    {"SinkOfNothing", "mask sink(count = 0)", "#attn.sink<0>"},
-    {"PrefixOfNumber", "mask prefix(64)", "#attn.prefix<64>"},
-    {"PrefixOfInput", "input n : i32[batch] mask prefix(n)", "#attn.prefix<@n>"},
-    {"PrefixOfMatchingNumber", "input n : i32[1] mask prefix(n)", "#attn.prefix<@n>"},
-    {"KeyLength", "input n : i32[batch] mask key_length(n)", "#attn.prefix<@n>"},
-    {"Same", "input d : i32[tokens] mask same(d)", "#attn.same<@d>"},
-    {"SameNamed", "input d : i32[256] mask same(input = d)", "#attn.same<@d>"},
-    {"From", "input m : bool[batch, heads, tokens, kv_tokens] mask from(m)", "#attn.input<@m>"},
-    {"FromBroadcast", "input m : bool[1, 1, tokens, kv_tokens] mask from(m)", "#attn.input<@m>"},
-    {"InputDeclaredLater", "mask prefix(n) input n : i32[batch]", "#attn.prefix<@n>"},
-    {"Neighborhood", "mask neighborhood(7)", "#attn.neighborhood<window = [7]>"},
-    {"NeighborhoodPositional", "mask neighborhood([8], 4, 2, true)",
-     "#attn.neighborhood<window = [8], stride = [4], dilation = [2], causal = [true]>"},
-    {"NeighborhoodNamed", "mask neighborhood(causal = [true], dilation = 3, window = 9)",
-     "#attn.neighborhood<window = [9], dilation = [3], causal = [true]>"},
-    {"AndBindsTighterThanOr", "mask causal & sink(1) | sink(2) & window(3)",
-     "#attn.or<#attn.and<#attn.causal, #attn.sink<1>>, #attn.and<#attn.sink<2>, "
-     "#attn.window<left = 2, right = 2>>>"},
-    {"NotBindsTightest", "mask !causal & sink(1)",
-     "#attn.and<#attn.not<#attn.causal>, #attn.sink<1>>"},
-    {"Parentheses", "mask causal & !(sink(1) | sink(2))",
-     "#attn.and<#attn.causal, #attn.not<#attn.or<#attn.sink<1>, #attn.sink<2>>>>"},
-    {"ChainsAreFlat", "mask sink(1) | sink(2) | sink(3)",
-     "#attn.or<#attn.sink<1>, #attn.sink<2>, #attn.sink<3>>"},
-    {"AcrossLines", "mask causal // the past\n  & # and\n  window(2)",
-     "#attn.and<#attn.causal, #attn.window<left = 1, right = 1>>"},
-};
-INSTANTIATE_TEST_SUITE_P(Frontend, Masks, testing::ValuesIn(kMasks),
-                         [](const auto &info) { return std::string(info.param.name); });
-
-TEST(Parse, ScalarsOfANeighborhoodStandForEveryDimension) {
-  Parsed parsed("kernel video { heads 24 head_dim 128 dtype bf16 tokens [30, 48, 80]\n"
-                "  mask neighborhood(window = [18, 24, 24], stride = 8, causal = [true, false, "
-                "false]) }");
-  EXPECT_EQ(printed(parsed.attention.getMask()),
-            "#attn.neighborhood<window = [18, 24, 24], stride = [8, 8, 8], causal = [true, false, "
-            "false]>");
-}
-
-TEST(Parse, NestingUpToTheLimitIsRead) {
-  std::string open(190, '('), close(190, ')');
-  Parsed parsed(kernelWith("mask " + open + "causal" + close));
-  EXPECT_EQ(printed(parsed.attention.getMask()), "#attn.causal");
-}
-
 //===----------------------------------------------------------------------===//
 // Items
 //===----------------------------------------------------------------------===//
@@ -157,13 +55,6 @@ TEST(Parse, DynamicLengthsMakeDynamicTensors) {
             "(tensor<1x4x?x8xf16>, tensor<1x2x77x8xf16>, tensor<1x2x77x8xf16>, tensor<?xi32>, "
             "tensor<1x1x?x77xi1>) -> (tensor<1x4x?x8xf16>, tensor<1x4x?xf32>)");
   EXPECT_EQ(parsed.attention.getTokens().getDims(), ArrayRef<int64_t>({ShapedType::kDynamic, 16}));
-}
-
-TEST(Parse, HeadRangesAreSortedAndReplaceTheMask) {
-  Parsed parsed(kernelWith("heads 6..7 { mask sink(1) }  mask causal  heads 0..3 { mask all; }"));
-  EXPECT_EQ(printed(parsed.attention.getHeadMasks()),
-            "[#attn.heads<0, 3, #attn.all>, #attn.heads<6, 7, #attn.sink<1>>]");
-  EXPECT_EQ(printed(parsed.attention.getMaskOfHead(4)), "#attn.causal");
 }
 
 TEST(Parse, InputsBecomeArgumentsInTheirOrder) {

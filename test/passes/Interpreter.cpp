@@ -1,12 +1,14 @@
 #include "test/passes/Interpreter.h"
 
 #include "dialect/MaskFormulas.h"
+#include "dialect/algebra/MapInputs.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/ErrorHandling.h"
 
 #include <cmath>
+#include <deque>
 
 using namespace mlir;
 
@@ -21,7 +23,9 @@ using Datum = std::vector<double>;
 class Interpreter {
 public:
   Interpreter(tile::AttentionOp op, TileRun &run)
-      : op(op), run(run), formulas(formulasOf(op)), geometry(geometryOf(op, run)) {}
+      : op(op), run(run), formulas(formulasOf(op)), geometry(geometryOf(op, run)),
+        inputs(geometry, inputViews(), formulas.formulas.front().tables, geometry.numQueries,
+               run.queryOffset) {}
 
   void runAll() {
     int64_t batch = run.query.shape[0], heads = run.query.shape[1];
@@ -47,7 +51,32 @@ private:
       g.queryTile[d] = op.getQueryTile()[d];
       g.keyTile[d] = op.getKeyTile()[d];
     }
+    g.bounded = op.isBounded();
+    g.numQueries = run.query.shape[2];
+    g.numKeys = run.key.shape[2];
     return g;
+  }
+
+  /// The integer inputs in memory as a launch has them.
+  std::vector<DataView> inputViews() {
+    std::vector<DataView> views;
+    for (auto [input, tensor] : llvm::zip_equal(run.inputs, op.getInputs())) {
+      Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+      DataView &view = views.emplace_back();
+      view.rank = int(input.shape.size());
+      view.isBool = element.isInteger(1);
+      if (view.isBool)
+        view.data = flags.emplace_back(input.data.begin(), input.data.end()).data();
+      else if (element.isInteger(32))
+        view.data = integers.emplace_back(input.data.begin(), input.data.end()).data();
+      int64_t stride = 1;
+      for (int d = view.rank - 1; d >= 0; --d) {
+        view.shape[d] = input.shape[d];
+        view.strides[d] = input.shape[d] == 1 ? 0 : stride;
+        stride *= input.shape[d];
+      }
+    }
+    return views;
   }
 
   int64_t symbol(SymbolKind kind, int64_t index, int64_t b, int64_t h) {
@@ -57,10 +86,15 @@ private:
     case SymbolKind::NumKeys: return run.key.shape[2];
     case SymbolKind::QueryOffset: return run.queryOffset;
     case SymbolKind::Dim: return run.keyDims[index];
-    case SymbolKind::HeadParam: return formulas.parameters[mask][index];
+    case SymbolKind::HeadParam:
+      return valueOf(formulas.parameters[mask][index], run.key.shape[2]);
     case SymbolKind::BatchInput: return int64_t(run.inputs[index].data[b]);
+    case SymbolKind::HeadFormula: return formulas.formulaOf[mask];
+    case SymbolKind::Batch: return b;
+    case SymbolKind::HeadInput: return int64_t(run.inputs[index].data[h]);
+    case SymbolKind::Span: break;
     }
-    return 0;
+    llvm_unreachable("spans are head parameters");
   }
 
   TileMap mapOf(int64_t b, int64_t h) {
@@ -68,12 +102,18 @@ private:
     std::vector<int64_t> values;
     for (const Symbol &s : formula.symbols)
       values.push_back(symbol(s.kind, s.index, b, h));
-    return TileMap(formula, geometry, values);
+    return inputs.makeMap(formula, values, b, h);
   }
 
   //===--- Values ---------------------------------------------------------===//
 
-  Datum &get(Value value) { return values[value]; }
+  /// Constants may have been hoisted to the function.
+  Datum &get(Value value) {
+    auto constant = value.getDefiningOp<arith::ConstantOp>();
+    if (constant && !values.contains(value))
+      scalarOp(*constant);
+    return values[value];
+  }
   int64_t integer(Value value) { return int64_t(get(value)[0]); }
   void set(Value value, Datum datum) { values[value] = std::move(datum); }
   void bind(Block &block, ArrayRef<double> scalars) {
@@ -88,6 +128,7 @@ private:
   /// Coordinates of row `row` of tile number `tile`, and whether the layout has them.
   bool rowOf(int64_t tile, int64_t row, bool query, Coords &coords) {
     bool inside = true;
+    coords = {};
     for (int d = geometry.rank - 1; d >= 0; --d) {
       int64_t tiles = query ? geometry.queryTiles(d) : geometry.keyTiles(d);
       int64_t extent = query ? geometry.queryTile[d] : geometry.keyTile[d];
@@ -96,7 +137,8 @@ private:
       row /= extent;
       inside &= coords[d] < (query ? geometry.queries[d] : geometry.keys[d]);
     }
-    return inside;
+    return inside && (!geometry.bounded ||
+                      linear(coords, query) < (query ? geometry.numQueries : geometry.numKeys));
   }
   int64_t linear(const Coords &coords, bool query) {
     int64_t position = 0;
@@ -129,6 +171,7 @@ private:
         .Case([&](tile::AccumulateOp o) { accumulate(o); })
         .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::SymbolOp o) { readSymbol(o); })
+        .Case([&](tile::TableOp o) { readTable(o); })
         .Default([&](Operation *o) { scalarOp(*o); });
   }
 
@@ -155,9 +198,21 @@ private:
   }
 
   void init(tile::InitOp o) {
+    Datum max(rowsOf(o.getMax()), -kInf), sum(rowsOf(o.getSum()), 0.0);
+    for (int64_t r = 0; !o.getFormulas().empty() && r < int64_t(sum.size()); ++r) {
+      Coords q;
+      if (!rowOf(integer(o.getTile()), r, true, q))
+        continue;
+      Block &formula = o.getFormulas()[integer(o.getFormula())].front();
+      SmallVector<double> arguments{get(o.getBatch())[0], get(o.getHead())[0]};
+      arguments.append(q.begin(), q.begin() + geometry.rank);
+      bind(formula, arguments);
+      if (double zeroKeys = runBlock(formula)[0][0]; zeroKeys > 0)
+        max[r] = 0, sum[r] = zeroKeys;
+    }
     set(o.getAcc(), Datum(rowsOf(o.getAcc()) * columnsOf(o.getAcc()), 0.0));
-    set(o.getMax(), Datum(rowsOf(o.getMax()), -kInf));
-    set(o.getSum(), Datum(rowsOf(o.getSum()), 0.0));
+    set(o.getMax(), std::move(max));
+    set(o.getSum(), std::move(sum));
   }
 
   void forKeys(tile::ForKeysOp o) {
@@ -165,19 +220,22 @@ private:
     currentMap->boxes(integer(o.getTile()), boxes);
     SmallVector<Datum> state{get(o.getAcc()), get(o.getMax()), get(o.getSum())};
     Block &body = o.getBody().front();
-    auto visit = [&](int64_t tile, bool partial) {
+    auto visit = [&](int64_t tile, const KeyBox &box) {
       ++run.tilesVisited;
-      run.tilesPartial += partial;
-      bind(body, {double(tile), double(partial)});
+      run.tilesPartial += !box.full;
+      bind(body, {double(tile), double(!box.full), double(box.listed)});
       for (int i = 0; i < 3; ++i)
-        set(body.getArgument(2 + i), state[i]);
+        set(body.getArgument(3 + i), state[i]);
       state = runBlock(body);
     };
     for (const KeyBox &box : boxes)
       for (int64_t x = box.lo[0]; x < box.hi[0]; ++x)
         for (int64_t y = box.lo[1]; y < box.hi[1]; ++y)
           for (int64_t z = box.lo[2]; z < box.hi[2]; ++z)
-            visit((x * geometry.keyTiles(1) + y) * geometry.keyTiles(2) + z, !box.full);
+            for (int64_t w = box.lo[3]; w < box.hi[3]; ++w)
+              visit(((x * geometry.keyTiles(1) + y) * geometry.keyTiles(2) + z) *
+                            geometry.keyTiles(3) + w,
+                    box);
     for (int i = 0; i < 3; ++i)
       set(o.getResult(i), state[i]);
   }
@@ -228,6 +286,7 @@ private:
         SmallVector<double> arguments{get(o.getBatch())[0], get(o.getHead())[0]};
         arguments.append(q.begin(), q.begin() + geometry.rank);
         arguments.append(k.begin(), k.begin() + geometry.rank);
+        arguments.push_back(get(o.getListed())[0]);
         bind(formula, arguments);
         if (runBlock(formula)[0][0] == 0)
           s[i] = -kInf;
@@ -289,11 +348,15 @@ private:
 
   void readSymbol(tile::SymbolOp o) {
     int64_t b = integer(o.getBatch()), h = integer(o.getHead());
-    if (o.getKind() == tile::SymbolKindEnum::HeadFormula)
-      return set(o.getResult(), {double(formulas.formulaOf[op.getMaskOfHead()[h]])});
     // As a launch clamps them.
     int64_t value = symbol(static_cast<SymbolKind>(o.getKind()), o.getIndex(), b, h);
     set(o.getResult(), {double(std::clamp(value, -kKernelInfinity, kKernelInfinity))});
+  }
+
+  void readTable(tile::TableOp o) {
+    const Table &table = inputs.tables()[o.getIndex()];
+    int64_t query = std::clamp<int64_t>(integer(o.getQuery()), 0, table.size - 1);
+    set(o.getResult(), {double(table.values[query])});
   }
 
   void scalarOp(Operation &o);
@@ -302,6 +365,9 @@ private:
   TileRun &run;
   ParameterizedFormulas formulas;
   TileGeometry geometry;
+  std::deque<std::vector<int32_t>> integers; ///< what the views point to
+  std::deque<std::vector<uint8_t>> flags;
+  MapInputs inputs;
   const TileMap *currentMap = nullptr;
   DenseMap<Value, Datum> values;
 };
@@ -328,11 +394,6 @@ void Interpreter::scalarOp(Operation &o) {
       value = cast<FloatAttr>(constant.getValue()).getValueAsDouble();
     return set(o.getResult(0), {value});
   }
-  // Constants may have been hoisted to the function.
-  for (Value operand : o.getOperands())
-    if (Operation *definition = operand.getDefiningOp();
-        definition && !values.contains(operand) && isa<arith::ConstantOp>(definition))
-      scalarOp(*definition);
   if (auto extract = dyn_cast<tensor::ExtractOp>(o)) {
     const Array &input = run.inputs[llvm::find(op.getInputs(), extract.getTensor()) -
                                     op.getInputs().begin()];

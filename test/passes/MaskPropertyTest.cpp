@@ -67,7 +67,7 @@ int64_t valueOf(const Symbol &s, const ref::Context &context, const TileGeometry
   case SymbolKind::QueryOffset: return context.qOffset;
   case SymbolKind::Dim: return geometry.keys[s.index];
   case SymbolKind::BatchInput: return context.batchInputs.at(inputs[s.index])[batch];
-  case SymbolKind::HeadParam: break;
+  default: break;
   }
   ADD_FAILURE() << "an unparameterised formula has no head parameters";
   return 0;
@@ -90,7 +90,8 @@ std::optional<Bound> bind(const Parsed &parsed, const ref::Context &context, boo
   bound.geometry.rank = static_cast<int>(keys.size());
   std::copy(queries.begin(), queries.end(), bound.geometry.queries.begin());
   std::copy(keys.begin(), keys.end(), bound.geometry.keys.begin());
-  std::optional<Formula> formula = formulaOf(op.getMask(), keys, op.getInputNameList());
+  std::optional<Formula> formula = formulaOf(
+      op.getMask(), op.getKvTokens().withDims(keys), op.getMaskInputs());
   if (!formula)
     return std::nullopt;
   bound.formula = *formula;

@@ -13,7 +13,8 @@ namespace attn::test {
 /// The spec of a drawn kernel, parsed. The text is the only thing that both sides share.
 struct Parsed {
   Parsed(mlir::MLIRContext &context, const reference::Shape &shape, const reference::Mask &mask)
-      : text(reference::toSpec("drawn", shape, mask)) {
+      : Parsed(context, reference::toSpec("drawn", shape, mask)) {}
+  Parsed(mlir::MLIRContext &context, std::string spec) : text(std::move(spec)) {
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
       diagnostics += diagnostic.str() + "\n";
     });

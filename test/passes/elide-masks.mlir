@@ -1,5 +1,5 @@
-// RUN: attnc-opt %s --attn-tile-attention="query-tile=2,8,8 key-tile=2,8,8" --attn-elide-masks \
-// RUN:   --split-input-file | FileCheck %s
+// Tiles of 2x8x8, and 128 in one dimension.
+// RUN: attnc-opt %s --attn-tile-attention --attn-elide-masks --split-input-file | FileCheck %s
 
 // Every visited tile is full: the published perfectly block-sparse case.
 // CHECK-LABEL: @block_sparse
@@ -36,4 +36,18 @@ func.func @dynamic_keeps_its_mask(%q: tensor<1x1x?x64xbf16>) -> tensor<1x1x?x64x
       : (tensor<1x1x?x64xbf16>, tensor<1x1x?x64xbf16>, tensor<1x1x?x64xbf16>)
       -> (tensor<1x1x?x64xbf16>, tensor<1x1x?xf32>)
   return %o : tensor<1x1x?x64xbf16>
+}
+
+// -----
+
+// So do the sequences, whose lengths are data.
+// CHECK-LABEL: @packed_keeps_its_mask
+// CHECK: tile.mask
+func.func @packed_keeps_its_mask(%q: tensor<1x1x64x64xbf16>, %cu: tensor<5xi32>)
+    -> tensor<1x1x64x64xbf16> {
+  %o, %lse = attn.attention %q, %q, %q inputs ["cu"](%cu) tokens <[64]> keys <[64]>
+      mask(#attn.packed<@cu, @cu, #attn.causal>)
+      : (tensor<1x1x64x64xbf16>, tensor<1x1x64x64xbf16>, tensor<1x1x64x64xbf16>, tensor<5xi32>)
+      -> (tensor<1x1x64x64xbf16>, tensor<1x1x64xf32>)
+  return %o : tensor<1x1x64x64xbf16>
 }

@@ -15,10 +15,29 @@ double Problem::effectiveScale() const {
 }
 
 Sees seesOf(Mask mask, Context context) {
-  return [mask = std::move(mask), context = std::move(context)](int64_t batch, int64_t, int64_t q,
-                                                                int64_t k) {
-    return sees(mask, context, batch, q, k);
+  return [mask = std::move(mask), context = std::move(context)](int64_t batch, int64_t head,
+                                                                int64_t q, int64_t k) {
+    return sees(mask, context, batch, head, q, k);
   };
+}
+
+ZeroKeys zeroKeysOf(Mask mask, Context context) {
+  return [mask = std::move(mask), context = std::move(context)](int64_t, int64_t, int64_t q) {
+    return zeroKeys(mask, context, q);
+  };
+}
+
+Score biasScore(std::vector<double> bias, std::array<int64_t, 4> shape) {
+  return
+      [bias = std::move(bias), shape](double s, int64_t batch, int64_t head, int64_t q, int64_t k) {
+        std::array<int64_t, 4> at = {batch, head, q, k};
+        int64_t linear = 0;
+        for (size_t d = 0; d < 4; ++d) {
+          assert((shape[d] == 1 || at[d] < shape[d]) && "the bias has this entry");
+          linear = linear * shape[d] + (shape[d] == 1 ? 0 : at[d]);
+        }
+        return s + bias.at(size_t(linear));
+      };
 }
 
 static void checkSizes(const Problem &problem, std::span<const double> q, std::span<const double> k,
@@ -55,13 +74,22 @@ static Result forEachRow(const Problem &p, std::span<const double> q, std::span<
 template <typename Real> struct RowScores {
   std::vector<int64_t> keys;
   std::vector<Real> scores;
+  int64_t zeros = 0; // further keys with score 0 and value 0
   Real maximum = -std::numeric_limits<Real>::infinity();
+
+  bool empty() const { return keys.empty() && zeros == 0; }
+  /// The part of the zero keys in the sum of exp(score - maximum).
+  Real zeroSum() const { return zeros == 0 ? Real(0) : Real(zeros) * std::exp(-maximum); }
 };
 
 template <typename Real>
 static RowScores<Real> scoreRow(const Problem &p, int64_t b, int64_t h, int64_t i, const double *q,
-                                const double *k, const Sees &sees, const Score &score) {
+                                const double *k, const Sees &sees, const Score &score,
+                                const ZeroKeys &zeroKeys) {
   RowScores<Real> row;
+  row.zeros = zeroKeys ? zeroKeys(b, h, i) : 0;
+  if (row.zeros > 0)
+    row.maximum = 0;
   Real scale = Real(p.effectiveScale());
   for (int64_t j = 0; j < p.nk; ++j) {
     if (!sees(b, h, i, j))
@@ -82,16 +110,17 @@ static RowScores<Real> scoreRow(const Problem &p, int64_t b, int64_t h, int64_t 
 }
 
 Result attention(const Problem &p, std::span<const double> q, std::span<const double> k,
-                 std::span<const double> v, const Sees &sees, const Score &score) {
+                 std::span<const double> v, const Sees &sees, const Score &score,
+                 const ZeroKeys &zeroKeys) {
   double maxAbsScore = 0;
   Result result = forEachRow(p, q, k, v,
                              [&](int64_t b, int64_t h, int64_t i, const double *qRow,
                                  const double *kHead, const double *vHead, double *o, double &lse) {
                                RowScores<double> row =
-                                   scoreRow<double>(p, b, h, i, qRow, kHead, sees, score);
-                               if (row.keys.empty())
+                                   scoreRow<double>(p, b, h, i, qRow, kHead, sees, score, zeroKeys);
+                               if (row.empty())
                                  return;
-                               double sum = 0;
+                               double sum = row.zeroSum();
                                for (size_t n = 0; n < row.keys.size(); ++n) {
                                  if (std::isfinite(row.scores[n]))
                                    maxAbsScore = std::max(maxAbsScore, std::abs(row.scores[n]));
@@ -110,17 +139,17 @@ Result attention(const Problem &p, std::span<const double> q, std::span<const do
 
 Result denseRounded(Type type, const Problem &p, std::span<const double> q,
                     std::span<const double> k, std::span<const double> v, const Sees &sees,
-                    const Score &score) {
+                    const Score &score, const ZeroKeys &zeroKeys) {
   double maxAbsScore = 0;
   std::vector<float> sums(p.vDim);
   Result result = forEachRow(p, q, k, v,
                              [&](int64_t b, int64_t h, int64_t i, const double *qRow,
                                  const double *kHead, const double *vHead, double *o, double &lse) {
                                RowScores<float> row =
-                                   scoreRow<float>(p, b, h, i, qRow, kHead, sees, score);
-                               if (row.keys.empty())
+                                   scoreRow<float>(p, b, h, i, qRow, kHead, sees, score, zeroKeys);
+                               if (row.empty())
                                  return;
-                               float denominator = 0;
+                               float denominator = row.zeroSum();
                                for (float &s : row.scores) {
                                  if (std::isfinite(s))
                                    maxAbsScore = std::max(maxAbsScore, std::abs(double(s)));

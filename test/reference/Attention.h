@@ -6,6 +6,7 @@
 
 #include "test/reference/Mask.h"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -64,8 +65,15 @@ using Sees = std::function<bool(int64_t batch, int64_t head, int64_t q, int64_t 
 /// The score that replaces s = scale * q.k; empty means s itself. Called for visible pairs only.
 using Score = std::function<double(double s, int64_t batch, int64_t head, int64_t q, int64_t k)>;
 
+/// How many keys with score 0 and value 0 query q of (batch, head) sees besides; empty means none.
+using ZeroKeys = std::function<int64_t(int64_t batch, int64_t head, int64_t q)>;
+
 /// One mask for all heads. Keeps its own copy of mask and context.
 Sees seesOf(Mask mask, Context context);
+ZeroKeys zeroKeysOf(Mask mask, Context context);
+
+/// s + bias[batch, head, q, k]; an extent of 1 serves all of its dimension.
+Score biasScore(std::vector<double> bias, std::array<int64_t, 4> shape);
 
 struct Result {
   std::vector<double> o;   // [batch, heads, nq, vDim]
@@ -73,17 +81,19 @@ struct Result {
   double maxAbsScore = 0;  // over all visible pairs, after the score function; finite ones only
 };
 
-/// O = softmax(s) V over the visible keys and LSE = log(sum(exp(s))), in f64. A row without a
-/// visible key (or with all scores at -inf) has O = 0 and LSE = -inf. A key whose score is -inf
-/// weighs nothing even where its V is not finite.
+/// O = softmax(s) V over the visible keys and LSE = log(sum(exp(s))), in f64; zero keys are visible
+/// keys whose score stays 0 and whose value is 0. A row without a visible key (or with all scores
+/// at -inf) has O = 0 and LSE = -inf. A key whose score is -inf weighs nothing even where its V is
+/// not finite.
 Result attention(const Problem &problem, std::span<const double> q, std::span<const double> k,
-                 std::span<const double> v, const Sees &sees, const Score &score = {});
+                 std::span<const double> v, const Sees &sees, const Score &score = {},
+                 const ZeroKeys &zeroKeys = {});
 
 /// The yardstick for 16-bit kernels: the same with f32 arithmetic, with P and O rounded to `type`.
 /// The inputs must already be values of the type.
 Result denseRounded(Type type, const Problem &problem, std::span<const double> q,
                     std::span<const double> k, std::span<const double> v, const Sees &sees,
-                    const Score &score = {});
+                    const Score &score = {}, const ZeroKeys &zeroKeys = {});
 
 //===----------------------------------------------------------------------===//
 // Comparison

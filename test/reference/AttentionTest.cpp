@@ -148,3 +148,64 @@ TEST(Attention, RoundedYardstickIsNearAndOnTheGrid) {
       EXPECT_NEAR(rounded.lse[i], exact.lse[i], 1e-5);
   }
 }
+
+//===----------------------------------------------------------------------===//
+// Zero keys and biases
+//===----------------------------------------------------------------------===//
+
+TEST(ZeroKeys, TakeSoftmaxMassAndAddNothing) {
+  // One key with score log 3 and two zeros: weights 3/5, 1/5, 1/5.
+  Problem problem = problemOf(1, 1, 1, 1);
+  std::vector<double> q = {1}, k = {std::log(3.0)}, v = {10};
+  ZeroKeys two = [](int64_t, int64_t, int64_t) { return 2; };
+  Result result = attention(problem, q, k, v, everything(), {}, two);
+  EXPECT_NEAR(result.o[0], 6, 1e-14);
+  EXPECT_NEAR(result.lse[0], std::log(5.0), 1e-15);
+  Result rounded = denseRounded(Type::BF16, problem, q, k, v, everything(), {}, two);
+  EXPECT_NEAR(rounded.o[0], 6, 0.04);
+  EXPECT_NEAR(rounded.lse[0], std::log(5.0), 1e-6);
+}
+
+TEST(ZeroKeys, StayFiniteBesideLargeAndVerySmallScores) {
+  Problem problem = problemOf(1, 1, 1, 1);
+  std::vector<double> q = {1}, v = {10};
+  ZeroKeys one = [](int64_t, int64_t, int64_t) { return 1; };
+  std::vector<double> large = {1000}, small = {-1000};
+  EXPECT_NEAR(attention(problem, q, large, v, everything(), {}, one).lse[0], 1000, 1e-9);
+  Result result = attention(problem, q, small, v, everything(), {}, one);
+  EXPECT_NEAR(result.o[0], 0, 1e-12);
+  EXPECT_NEAR(result.lse[0], 0, 1e-12);
+}
+
+TEST(ZeroKeys, AloneGiveZeroWithTheLogOfTheirNumber) {
+  Problem problem = problemOf(1, 1, 1, 1);
+  std::vector<double> one = {1};
+  Sees nothing = [](int64_t, int64_t, int64_t, int64_t) { return false; };
+  Result result =
+      attention(problem, one, one, one, nothing, {}, [](int64_t, int64_t, int64_t) { return 4; });
+  EXPECT_EQ(result.o[0], 0);
+  EXPECT_NEAR(result.lse[0], std::log(4.0), 1e-15);
+}
+
+/// A 3-tap row of three tokens, padded with zeros: the middle sees all, the ends see two and a
+/// zero.
+TEST(ZeroKeys, ComeFromTheBorderOfANeighbourhood) {
+  Problem problem = problemOf(3, 3, 1, 1);
+  std::vector<double> q = {0, 0, 0}, k = {1, 2, 3}, v = {3, 6, 9};
+  Mask mask = neighborhood({{3}}, Border::Zero);
+  Context context = selfContext({3});
+  Result result = attention(problem, q, k, v, seesOf(mask, context), {}, zeroKeysOf(mask, context));
+  EXPECT_NEAR(result.o[0], 3, 1e-14);
+  EXPECT_NEAR(result.o[1], 6, 1e-14);
+  EXPECT_NEAR(result.o[2], 5, 1e-14);
+  for (double lse : result.lse)
+    EXPECT_NEAR(lse, std::log(3.0), 1e-15);
+}
+
+TEST(Bias, BroadcastsOverExtentsOfOne) {
+  Score bias = biasScore({1, 2, 3, 4, 5, 6}, {1, 2, 1, 3}); // per head and key
+  EXPECT_EQ(bias(10, 7, 0, 9, 2), 13);
+  EXPECT_EQ(bias(10, 0, 1, 0, 0), 14);
+  Score perQuery = biasScore({1, 2}, {1, 1, 2, 1});
+  EXPECT_EQ(perQuery(0, 3, 3, 1, 3), 2);
+}

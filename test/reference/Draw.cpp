@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 #include <numbers>
-#include <set>
 
 namespace attn::reference {
 
@@ -53,7 +52,14 @@ static int64_t product(const std::vector<int64_t> &dims) {
   return result;
 }
 
-int64_t Shape::nq() const { return product(tokens); }
+int64_t Shape::nq() const {
+  if (groups.empty())
+    return product(tokens);
+  int64_t tokens = 0;
+  for (const TokenGroup &group : groups)
+    tokens += group.count();
+  return tokens;
+}
 int64_t Shape::nk() const { return oneLayout() ? nq() : product(kvTokens); }
 
 Problem Shape::problem() const {
@@ -85,6 +91,23 @@ static std::vector<int64_t> drawLayout(Draw &draw, int rank, int64_t maximum) {
   return dims;
 }
 
+ShapeOptions ShapeOptions::everything() {
+  ShapeOptions options;
+  options.maxRank = 4;
+  options.groups = options.packed = true;
+  return options;
+}
+
+/// One or two groups of at most `room` tokens in all behind the tokens that are there.
+static void drawGroups(Draw &draw, Shape &shape, int64_t room) {
+  shape.groups = {{"video", shape.tokens}};
+  bool two = room > 1 && draw.chance(40);
+  int64_t count = draw.between(1, two ? room - 1 : room);
+  shape.groups.push_back({"text", {count}});
+  if (two)
+    shape.groups.push_back({"speech", {draw.between(1, room - count)}});
+}
+
 Shape drawShape(Draw &draw, const ShapeOptions &options) {
   Shape shape;
   shape.batch = draw.between(1, options.maxBatch);
@@ -94,150 +117,21 @@ Shape drawShape(Draw &draw, const ShapeOptions &options) {
   shape.dtype = options.dtype;
   int rank = int(draw.between(1, options.maxRank));
   if (rank > 1) {
-    shape.tokens = drawLayout(draw, rank, options.maxTokens);
+    bool groups = options.groups && draw.chance(30);
+    int64_t room = groups ? (options.maxTokens + 2) / 3 : 0;
+    shape.tokens = drawLayout(draw, rank, std::max<int64_t>(options.maxTokens - room, 1));
+    if (groups)
+      drawGroups(draw, shape, room);
     return shape;
   }
   shape.tokens = {drawLength(draw, options.tileQ, options.maxTokens)};
   if (options.cross && draw.chance(40))
     shape.kvTokens = {drawLength(draw, options.tileK, options.maxTokens)};
+  if (options.packed && draw.chance(30)) {
+    shape.batch = 1;
+    shape.sequences = draw.between(1, 6);
+  }
   return shape;
-}
-
-//===----------------------------------------------------------------------===//
-// Masks
-//===----------------------------------------------------------------------===//
-
-static Mask drawNeighborhood(Draw &draw, const std::vector<int64_t> &dims) {
-  std::vector<NeighborhoodDim> result;
-  for (int64_t length : dims) {
-    NeighborhoodDim dim;
-    dim.window = draw.between(1, length);
-    dim.stride = draw.chance(40) ? 1 : draw.between(1, dim.window);
-    dim.dilation = draw.chance(50) ? 1 : draw.between(1, length / dim.window);
-    dim.causal = draw.chance(33);
-    result.push_back(dim);
-  }
-  return neighborhood(result);
-}
-
-static Mask drawLeaf(Draw &draw, const Shape &shape, const MaskOptions &options) {
-  int64_t nk = shape.nk();
-  std::vector<MaskKind> kinds = {MaskKind::All,         MaskKind::Causal, MaskKind::CausalTopLeft,
-                                 MaskKind::Window,      MaskKind::Window, MaskKind::WindowSides,
-                                 MaskKind::WindowSides, MaskKind::Sink,   MaskKind::Prefix};
-  if (options.batchInputs)
-    kinds.push_back(MaskKind::PrefixInput);
-  if (options.keyLengths)
-    kinds.push_back(MaskKind::KeyLength);
-  if (options.labels && shape.oneLayout())
-    kinds.push_back(MaskKind::Same);
-  if (options.neighborhoods && shape.oneLayout() && shape.tokens.size() <= 3)
-    kinds.insert(kinds.end(), shape.tokens.size() > 1 ? 5 : 2, MaskKind::Neighborhood);
-  switch (draw.oneOf(kinds)) {
-  case MaskKind::Causal:
-    return causal();
-  case MaskKind::CausalTopLeft:
-    return causalTopLeft();
-  case MaskKind::Window:
-    return window(draw.between(1, nk));
-  case MaskKind::WindowSides: {
-    int64_t left = draw.between(0, nk), right = draw.between(0, nk / 2);
-    return window(left, right);
-  }
-  case MaskKind::Sink:
-    return sink(draw.between(1, std::min<int64_t>(nk, 20)));
-  case MaskKind::Prefix:
-    return prefix(draw.between(1, nk));
-  case MaskKind::PrefixInput:
-    return prefix("len");
-  case MaskKind::KeyLength:
-    return keyLength("kl");
-  case MaskKind::Neighborhood:
-    return drawNeighborhood(draw, shape.tokens);
-  case MaskKind::Same:
-    return same("doc");
-  default:
-    return all();
-  }
-}
-
-static Mask drawTree(Draw &draw, const Shape &shape, const MaskOptions &options, int depth) {
-  if (depth == 0 || draw.chance(25))
-    return drawLeaf(draw, shape, options);
-  if (draw.chance(20))
-    return !drawTree(draw, shape, options, depth - 1);
-  Mask a = drawTree(draw, shape, options, depth - 1);
-  Mask b = drawTree(draw, shape, options, depth - 1);
-  return draw.chance(50) ? a & b : a | b;
-}
-
-Mask drawMask(Draw &draw, const Shape &shape, const MaskOptions &options) {
-  return drawTree(draw, shape, options, options.depth);
-}
-
-//===----------------------------------------------------------------------===//
-// Inputs and text
-//===----------------------------------------------------------------------===//
-
-/// Runs of equal labels, as packed documents have them, and now and then one label that comes back.
-static std::vector<int32_t> drawLabels(Draw &draw, int64_t tokens) {
-  std::vector<int32_t> labels(tokens);
-  int32_t label = 0;
-  for (int32_t &entry : labels) {
-    if (draw.chance(8))
-      label = draw.chance(20) ? 0 : label + 1;
-    entry = label;
-  }
-  return labels;
-}
-
-Context drawContext(Draw &draw, const Shape &shape, const Mask &mask) {
-  Context context = crossContext(shape.nq(), shape.nk());
-  if (shape.oneLayout())
-    context.dims = shape.tokens;
-  forEachNode(mask, [&](const Mask &node) {
-    if (node.kind == MaskKind::Same && !context.labels.count(node.input))
-      context.labels[node.input] = drawLabels(draw, shape.nk());
-    bool perBatch = node.kind == MaskKind::PrefixInput || node.kind == MaskKind::KeyLength;
-    if (!perBatch || context.batchInputs.count(node.input))
-      return;
-    std::vector<int32_t> &lengths = context.batchInputs[node.input];
-    for (int64_t b = 0; b < shape.batch; ++b)
-      lengths.push_back(int32_t(draw.chance(15) ? 0 : draw.between(1, shape.nk())));
-  });
-  return context;
-}
-
-static std::string layoutSpec(const std::vector<int64_t> &dims) {
-  std::string text;
-  for (int64_t length : dims)
-    text += (text.empty() ? "" : ", ") + std::to_string(length);
-  return "[" + text + "]";
-}
-
-static std::string inputSpecs(const Mask &mask) {
-  std::set<std::string> lines;
-  forEachNode(mask, [&](const Mask &node) {
-    if (node.kind == MaskKind::Same)
-      lines.insert("  input " + node.input + " : i32[tokens]\n");
-    if (node.kind == MaskKind::PrefixInput || node.kind == MaskKind::KeyLength)
-      lines.insert("  input " + node.input + " : i32[batch]\n");
-  });
-  std::string text;
-  for (const std::string &line : lines)
-    text += line;
-  return text;
-}
-
-std::string toSpec(const std::string &name, const Shape &shape, const Mask &mask) {
-  std::string text = "kernel " + name + " {\n";
-  text += "  batch " + std::to_string(shape.batch) + "   heads " + std::to_string(shape.heads) +
-          "   kv_heads " + std::to_string(shape.kvHeads) + "   head_dim " +
-          std::to_string(shape.headDim) + "   dtype " + toSpec(shape.dtype) + "\n";
-  text += "  tokens " + layoutSpec(shape.tokens) + "\n";
-  if (!shape.oneLayout())
-    text += "  kv_tokens " + layoutSpec(shape.kvTokens) + "\n";
-  return text + inputSpecs(mask) + "  mask " + toSpec(mask) + "\n}\n";
 }
 
 } // namespace attn::reference

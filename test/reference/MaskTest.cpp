@@ -1,4 +1,5 @@
 #include "test/reference/Mask.h"
+#include "test/reference/Pairs.h"
 
 #include <gtest/gtest.h>
 
@@ -7,22 +8,6 @@
 #include <utility>
 
 using namespace attn::reference;
-using Keys = std::vector<int64_t>;
-
-static Keys keysOf(const Mask &mask, const Context &context, int64_t q, int64_t batch = 0) {
-  Keys keys;
-  for (int64_t k = 0; k < context.nk; ++k)
-    if (sees(mask, context, batch, q, k))
-      keys.push_back(k);
-  return keys;
-}
-
-static Keys range(int64_t begin, int64_t end) {
-  Keys keys;
-  for (int64_t k = begin; k < end; ++k)
-    keys.push_back(k);
-  return keys;
-}
 
 static Keys row(int64_t window, int64_t stride, int64_t dilation, bool causal, int64_t length,
                 int64_t i) {

@@ -1,4 +1,5 @@
 // Launch plans: what is checked, and the tables that kernels read.
+#include "dialect/algebra/FormulaBuilder.h"
 #include "runtime/Launch.h"
 
 #include "runtime/LaunchChecks.h"
@@ -96,16 +97,42 @@ TEST(Launch, TablesOfACausalKernel) {
   // Query tile 0 has positions 10 .. 25: key tile 0 is partial (10 does not see 15), so is tile 1.
   ASSERT_EQ(args.mapOfHead[7], 0);
   ASSERT_EQ(args.mapOffsets[0], 0);
-  EXPECT_EQ(args.boxes[0], 0);
-  EXPECT_EQ(args.boxes[1], 2);
-  EXPECT_EQ(args.boxes[2], 0);
+  const auto *boxes = static_cast<const int32_t *>(args.boxes);
+  EXPECT_EQ(std::vector<int32_t>(boxes, boxes + 3), (std::vector<int32_t>{0, 2, 0}));
   // Query tile 2 has positions 42 .. 49: tiles 0 and 1 are full, 2 and 3 partial.
-  const int32_t *box = args.boxes + 3 * args.mapOffsets[2];
+  const int32_t *box = boxes + 3 * args.mapOffsets[2];
   EXPECT_EQ(std::vector<int32_t>(box, box + 6), (std::vector<int32_t>{0, 2, 1, 2, 4, 0}));
   EXPECT_EQ(args.mapOffsets[3] - args.mapOffsets[2], 2);
   EXPECT_EQ(plan->visitedTiles, 8 * (2 + 3 + 4));
   EXPECT_EQ(plan->allTiles, 8 * 3 * 4);
   EXPECT_EQ(plan->visiblePairs(), 8.0 * (40 * 10 + 40 * 41 / 2));
+}
+
+/// Everything, on a layout of two dimensions.
+KernelInfo kernelOnTwoDimensions() {
+  FormulaBuilder builder({-1, -1});
+  KernelInfo info = kernelOf(*builder.finish(builder.always()));
+  info.rank = 2;
+  info.tokens = info.kvTokens = {2, -1};
+  info.queryTile = info.keyTile = {1, 1, 1, 1};
+  return info;
+}
+
+TEST(Launch, BoxesOfSeveralDimensionsAreNarrow) {
+  Buffers buffers(80, 80);
+  Expected<LaunchPlan> plan = planLaunch(kernelOnTwoDimensions(), buffers.bindings);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto *box = static_cast<const uint16_t *>(plan->args().boxes);
+  EXPECT_EQ(std::vector<uint16_t>(box, box + 10),
+            (std::vector<uint16_t>{0, 0, 2, 40, 1, 0, 0, 2, 40, 1}));
+  EXPECT_EQ(plan->args().mapOffsets[1], 1);
+}
+
+TEST(Launch, NarrowBoxesHaveALimit) {
+  Buffers buffers(2 * 65536, 2 * 65536);
+  EXPECT_EQ(errorOf(kernelOnTwoDimensions(), buffers.bindings),
+            "dimension 1 has 65536 tokens in key tiles of 1, which is more than 65535 tiles, the most "
+            "in a dimension of a layout of several");
 }
 
 TEST(Launch, OrderIsLongestFirstAndComplete) {
@@ -146,7 +173,7 @@ TEST(Launch, HeadParametersAreClamped) {
   LinearBound end{true, 0, {{Symbol{SymbolKind::HeadParam, 0}, 1}}};
   KernelInfo info = kernelOf(*builder.finish(builder.interval(std::nullopt, end)));
   info.formulaOfMask = {0, 0};
-  info.parametersOfMask = {{3}, {int64_t(1) << 40}};
+  info.parametersOfMask = {{{3, std::nullopt}}, {{int64_t(1) << 40, std::nullopt}}};
   info.maskOfHead = {0, 1, 0, 1};
   info.headParamCount = 1;
   Buffers buffers(20, 20);
@@ -311,7 +338,7 @@ TEST(Launch, RunTimeInputs) {
 
 TEST(Launch, LabelsNeedAsManyQueriesAsKeys) {
   FormulaBuilder builder({-1});
-  KernelInfo info = kernelOf(*builder.finish(builder.data(AtomKind::Labels, 0)));
+  KernelInfo info = kernelOf(*builder.finish(builder.labels(0, 0)));
   info.inputs = {{"document", DType::I32, {-1}}};
   Buffers buffers(40, 50);
   Tensor labels = *Tensor::zeros({50}, DType::I32);

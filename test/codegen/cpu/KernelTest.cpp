@@ -3,7 +3,7 @@
 // machine has, with other strides.
 #include "jit/Engine.h"
 #include "runtime/CpuFeatures.h"
-#include "test/reference/Draw.h"
+#include "test/codegen/DrawnKernel.h"
 
 #include "gtest/gtest.h"
 
@@ -26,8 +26,10 @@ DType dtypeOf(ref::Type type) {
 struct Case {
   ref::Problem problem;
   ref::Type type = ref::Type::F32;
-  ref::Mask mask = ref::all();
+  ref::Kernel kernel;
   ref::Context context;
+  test::DrawnInputs inputs;
+  ref::Score score;
   std::string spec;
   bool tokensBeforeHeads = false; ///< BNHD in memory
   IsaLevel isa = hostIsaLevel();
@@ -67,21 +69,12 @@ struct Stored {
   TensorView view;
 };
 
-void bindInputs(Case &c, Bindings &bindings) {
-  auto add = [&](auto &named) {
-    for (auto &[name, values] : named)
-      bindings.inputs[name] = TensorView(values.data(), DType::I32, {int64_t(values.size())});
-  };
-  add(c.context.batchInputs);
-  add(c.context.labels);
-}
-
-void check(Case c, ref::Draw &draw) {
+void check(const Case &c, ref::Draw &draw) {
   EngineOptions options;
   options.isa = c.isa;
   options.threads = 2;
   Expected<Kernel> kernel = Engine(options).compile(c.spec);
-  if (!kernel && kernel.error().message.find("different parts") != std::string::npos)
+  if (!kernel && test::isRefused(kernel.error().message))
     return;
   ASSERT_TRUE(kernel) << kernel.error().message << c.spec;
   const ref::Problem &p = c.problem;
@@ -96,19 +89,20 @@ void check(Case c, ref::Draw &draw) {
   bindings.v = sv.view;
   bindings.o = so.view;
   bindings.lse = TensorView(lse.data(), DType::F32, {p.batch, p.heads, p.nq});
-  bindInputs(c, bindings);
+  c.inputs.bind(bindings);
   Expected<RunReport> run = kernel->run(bindings);
   ASSERT_TRUE(run) << run.error().message << "\n" << c.spec;
 
-  ref::Sees sees = ref::seesOf(c.mask, c.context);
-  ref::Result expected = ref::attention(p, q, k, v, sees);
+  ref::Sees sees = ref::seesOf(c.kernel, c.context);
+  ref::ZeroKeys zeroKeys = ref::zeroKeysOf(c.kernel, c.context);
+  ref::Result expected = ref::attention(p, q, k, v, sees, c.score, zeroKeys);
   std::vector<float> o = so.read();
   ref::Report report;
   if (c.type == ref::Type::F32)
     report = ref::compareF32(o, lse, expected);
   else
     report = ref::compareRounded(c.type, o, lse, expected,
-                                 ref::denseRounded(c.type, p, q, k, v, sees));
+                                 ref::denseRounded(c.type, p, q, k, v, sees, c.score, zeroKeys));
   EXPECT_TRUE(report.ok) << report.message << "\n" << c.spec << isaLevelName(c.isa);
 }
 
@@ -162,7 +156,7 @@ std::string specOf(const Case &c, const std::vector<int64_t> &tokens) {
   shape.tokens = tokens;
   if (c.problem.nk != c.problem.nq)
     shape.kvTokens = {c.problem.nk};
-  std::string text = ref::toSpec("matrix", shape, c.mask);
+  std::string text = ref::toSpec("matrix", shape, c.kernel.mask);
   if (c.problem.vDim != c.problem.qkDim)
     text.insert(text.rfind('}'), "  value_dim " + std::to_string(c.problem.vDim) + "\n");
   return text;
@@ -177,8 +171,9 @@ TEST_P(Matrix, WithinTolerance) {
         for (HeadDims dims : {HeadDims{32, 32}, {64, 64}, {96, 96}, {128, 128}, {72, 40}}) {
           Case c;
           c.type = type;
-          c.mask = kind.mask;
-          ref::Shape shape;
+          c.kernel.mask = kind.mask;
+          ref::Shape &shape = c.kernel.shape;
+          shape.heads = group;
           shape.tokens = kind.tokens;
           int64_t tokens = shape.nq();
           c.problem = {1, group, 1, tokens, keys ? keys : tokens, dims.qk, dims.v, 0};
@@ -187,14 +182,8 @@ TEST_P(Matrix, WithinTolerance) {
                                    {"kl", {int32_t(draw.between(0, c.problem.nk))}}};
           for (int64_t i = 0; i < tokens; ++i)
             c.context.labels["doc"].push_back(int32_t(draw.between(0, 3)));
+          c.inputs = test::DrawnInputs(c.kernel, c.context);
           c.spec = specOf(c, kind.tokens);
-          // Only what the spec declares is bound.
-          if (!ref::contains(kind.mask, ref::MaskKind::PrefixInput))
-            c.context.batchInputs.erase("len");
-          if (!ref::contains(kind.mask, ref::MaskKind::KeyLength))
-            c.context.batchInputs.erase("kl");
-          if (!ref::contains(kind.mask, ref::MaskKind::Same))
-            c.context.labels.clear();
           check(c, draw);
           if (HasFailure())
             return;
@@ -212,23 +201,52 @@ TEST(CpuKernels, DrawnOnEveryIsaLevel) {
   for (int seed = 0; seed < draws(240); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     ref::Draw draw(seed);
-    ref::ShapeOptions options;
+    ref::ShapeOptions options = ref::ShapeOptions::everything();
     options.dtype = std::vector{ref::Type::F32, ref::Type::BF16, ref::Type::F16}[seed % 3];
     options.tileQ = options.tileK = 128;
     options.headDims = {8, 20, 32, 64};
-    ref::Shape shape = ref::drawShape(draw, options);
+    std::string plan = testing::TempDir() + "attn-cpu-plan.json";
+    ref::MaskOptions masks = ref::MaskOptions::everything(plan);
+    masks.blockSizes = {16, 48, 64};
     Case c;
-    c.problem = shape.problem();
-    c.type = shape.dtype;
-    c.mask = ref::drawMask(draw, shape);
-    c.context = ref::drawContext(draw, shape, c.mask);
-    c.spec = ref::toSpec("drawn", shape, c.mask);
+    c.kernel = ref::drawKernel(draw, options, masks);
+    c.problem = c.kernel.shape.problem();
+    c.type = c.kernel.shape.dtype;
+    c.context = ref::drawContext(draw, c.kernel.shape, c.kernel.everyMask(), masks);
+    c.inputs = test::DrawnInputs(c.kernel, c.context);
+    c.spec = ref::toSpec("drawn", c.kernel);
+    test::writePlan(c.kernel, plan);
     c.tokensBeforeHeads = draw.chance(50);
     c.isa = static_cast<IsaLevel>(draw.between(0, static_cast<int>(hostIsaLevel())));
     check(c, draw);
     if (HasFailure())
       return;
   }
+}
+
+//===----------------------------------------------------------------------===//
+// Scores that read inputs
+//===----------------------------------------------------------------------===//
+
+TEST(CpuKernels, ScoresReadInputs) {
+  ref::Draw draw(7);
+  for (ref::Type type : {ref::Type::F32, ref::Type::BF16})
+    for (test::ScoreCase &score : test::scoreCases(draw, 70, 150)) {
+      Case c;
+      c.type = type;
+      c.problem = {1, 4, 2, 70, 150, 32, 32, 0};
+      c.kernel.mask = ref::causal();
+      c.kernel.shape.heads = 4;
+      c.context = ref::crossContext(70, 150);
+      c.inputs = std::move(score.inputs);
+      c.score = score.expected;
+      c.spec = "kernel k { heads 4 kv_heads 2 head_dim 32 dtype " + ref::toSpec(type) +
+               " tokens [?] kv_tokens [?] " + score.declarations +
+               "\n mask causal score (s, b, h, q, k) => " + score.expression + " }";
+      check(c, draw);
+      if (HasFailure())
+        return;
+    }
 }
 
 } // namespace

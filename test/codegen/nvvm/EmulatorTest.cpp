@@ -5,7 +5,7 @@
 #include "jit/Compilation.h"
 #include "runtime/Launch.h"
 #include "runtime/emulator/Emulator.h"
-#include "test/reference/Draw.h"
+#include "test/codegen/DrawnKernel.h"
 
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
@@ -67,29 +67,23 @@ KernelArgs mapArguments(const KernelInfo &info, const LaunchPlan &plan, const Bi
   map(args.formulaOfHead, "formulaOfHead", heads * 4);
   map(args.headParams, "headParams", heads * info.headParamCount * 4);
   map(args.mapOfHead, "mapOfHead", info.batch * heads * 4);
-  map(args.boxes, "boxes", boxes * (2 * info.rank + 1) * 4);
+  map(args.boxes, "boxes", boxes * (2 * info.rank + 1) * (info.rank > 1 ? 2 : 4));
   map(args.mapOffsets, "mapOffsets", maps * (tiles + 1) * 8);
   map(args.order, "order", plan.tickets() * 4);
+  for (size_t i = 0; i < info.formulas.front().tables.size(); ++i)
+    map(args.tables[i], "table", int64_t(args.numQueries) * 4);
   for (size_t i = 0; i < info.inputs.size(); ++i)
     map(args.inputs[i], "input", bindings.inputs.at(info.inputs[i].name).byteSize());
   return args;
 }
 
 struct Case {
-  ref::Shape shape;
-  ref::Mask mask;
+  ref::Kernel kernel;
   ref::Context context;
+  test::DrawnInputs inputs;
   std::string spec;
+  ref::Score score = {};
 };
-
-void bindInputs(Case &c, Bindings &bindings) {
-  auto add = [&](auto &named) {
-    for (auto &[name, values] : named)
-      bindings.inputs[name] = TensorView(values.data(), DType::I32, {int64_t(values.size())});
-  };
-  add(c.context.batchInputs);
-  add(c.context.labels);
-}
 
 void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bindings &bindings,
          emulator::LaunchOptions options) {
@@ -108,10 +102,10 @@ void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bi
 /// A change of the PTX text before it is parsed; none, or a planted fault.
 using Change = std::function<void(std::string &)>;
 
-void check(Case c, ref::Draw &draw, const Change &change = {}) {
-  ref::Type type = c.shape.dtype;
+void check(const Case &c, ref::Draw &draw, const Change &change = {}) {
+  ref::Type type = c.kernel.shape.dtype;
   Compiled compiled(c.spec);
-  if (compiled.diagnostics.find("different parts") != std::string::npos)
+  if (test::isRefused(compiled.diagnostics))
     return;
   ASSERT_TRUE(compiled.kernel) << compiled.diagnostics << c.spec;
   if (change)
@@ -119,12 +113,13 @@ void check(Case c, ref::Draw &draw, const Change &change = {}) {
   Expected<emulator::Module> module = emulator::Module::parse(compiled.kernel->ptx);
   ASSERT_TRUE(module) << module.error().message;
 
-  ref::Problem p = c.shape.problem();
+  ref::Problem p = c.kernel.shape.problem();
   std::vector<double> q = draw.normals(p.qSize(), type), k = draw.normals(p.kSize(), type),
                       v = draw.normals(p.vSize(), type);
-  ref::Sees sees = ref::seesOf(c.mask, c.context);
-  ref::Result expected = ref::attention(p, q, k, v, sees);
-  ref::Result yardstick = ref::denseRounded(type, p, q, k, v, sees);
+  ref::Sees sees = ref::seesOf(c.kernel, c.context);
+  ref::ZeroKeys zeroKeys = ref::zeroKeysOf(c.kernel, c.context);
+  ref::Result expected = ref::attention(p, q, k, v, sees, c.score, zeroKeys);
+  ref::Result yardstick = ref::denseRounded(type, p, q, k, v, sees, c.score, zeroKeys);
   DType dtype = type == ref::Type::F16 ? DType::F16 : DType::BF16;
   Tensors t{encode(type, q), encode(type, k), encode(type, v), {}, {}};
   for (uint64_t seed : {0, 1})
@@ -137,7 +132,7 @@ void check(Case c, ref::Draw &draw, const Change &change = {}) {
       bindings.v = TensorView(t.v.data(), dtype, {p.batch, p.kvHeads, p.nk, p.vDim});
       bindings.o = TensorView(t.o.data(), dtype, {p.batch, p.heads, p.nq, p.vDim});
       bindings.lse = TensorView(t.lse.data(), DType::F32, {p.batch, p.heads, p.nq});
-      bindInputs(c, bindings);
+      c.inputs.bind(bindings);
       run(*compiled.kernel, *module, bindings, {mode, seed});
       if (testing::Test::HasFatalFailure())
         return;
@@ -149,10 +144,9 @@ void check(Case c, ref::Draw &draw, const Change &change = {}) {
     }
 }
 
-Case caseOf(ref::Draw &draw, ref::Shape shape, ref::Mask mask) {
-  Case c{shape, mask, ref::drawContext(draw, shape, mask), ""};
-  c.spec = ref::toSpec("k", shape, mask);
-  return c;
+Case caseOf(ref::Draw &draw, const ref::Kernel &kernel, const ref::MaskOptions &masks = {}) {
+  ref::Context context = ref::drawContext(draw, kernel.shape, kernel.everyMask(), masks);
+  return {kernel, context, test::DrawnInputs(kernel, context), ref::toSpec("k", kernel)};
 }
 
 TEST(Sm80OnEmulator, MaskKinds) {
@@ -179,7 +173,7 @@ TEST(Sm80OnEmulator, MaskKinds) {
         shape.headDim = headDim;
         shape.dtype = type;
         shape.tokens = tokens;
-        check(caseOf(draw, shape, mask), draw);
+        check(caseOf(draw, {shape, mask, {}}), draw);
         if (HasFailure())
           return;
       }
@@ -189,12 +183,38 @@ TEST(Sm80OnEmulator, Drawn) {
   for (int seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     ref::Draw draw(seed);
-    ref::ShapeOptions options;
+    ref::ShapeOptions options = ref::ShapeOptions::everything();
     options.dtype = seed % 2 ? ref::Type::BF16 : ref::Type::F16;
     options.tileQ = options.tileK = 128;
     options.headDims = {32, 48, 64, 96};
-    ref::Shape shape = ref::drawShape(draw, options);
-    check(caseOf(draw, shape, ref::drawMask(draw, shape)), draw);
+    std::string plan = testing::TempDir() + "attn-emulator-plan.json";
+    ref::MaskOptions masks = ref::MaskOptions::everything(plan);
+    masks.blockSizes = {16, 48, 64}; // tiles divide them, and have a multiple of 16 rows
+    ref::Kernel kernel = ref::drawKernel(draw, options, masks);
+    test::writePlan(kernel, plan);
+    check(caseOf(draw, kernel, masks), draw);
+    if (HasFailure())
+      return;
+  }
+}
+
+TEST(Sm80OnEmulator, ScoresReadInputs) {
+  ref::Draw draw(7);
+  for (test::ScoreCase &score : test::scoreCases(draw, 50, 90)) {
+    ref::Shape shape;
+    shape.heads = 4;
+    shape.kvHeads = 2;
+    shape.headDim = 64;
+    shape.dtype = ref::Type::BF16;
+    shape.tokens = {50};
+    shape.kvTokens = {90};
+    Case c = caseOf(draw, {shape, ref::causal(), {}});
+    c.inputs = std::move(score.inputs);
+    c.score = score.expected;
+    c.spec = "kernel k { heads 4 kv_heads 2 head_dim 64 dtype bf16 tokens [?] kv_tokens [?] " +
+             score.declarations + "\n mask causal score (s, b, h, q, k) => " + score.expression +
+             " }";
+    check(c, draw);
     if (HasFailure())
       return;
   }
@@ -222,7 +242,7 @@ TEST(Sm80OnEmulator, PlantedFaultsAreNoticed) {
       testing::ScopedFakeTestPartResultReporter reporter(
           testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &results);
       ref::Draw draw(3);
-      check(caseOf(draw, shape, ref::causal()), draw, change);
+      check(caseOf(draw, {shape, ref::causal(), {}}), draw, change);
     }
     for (int i = 0; i < results.size(); ++i)
       if (results.GetTestPartResult(i).failed())

@@ -1,5 +1,7 @@
 // Masks on which hulls, disjunctive normal forms or sampling go wrong; 8192 tokens in tiles of 128.
 // The expected counts are those of brute force.
+#include "dialect/algebra/FormulaBuilder.h"
+#include "dialect/algebra/HeadParameters.h"
 #include "dialect/algebra/TileMap.h"
 
 #include <gtest/gtest.h>

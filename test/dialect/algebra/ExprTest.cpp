@@ -117,8 +117,8 @@ TEST(Parameterize, keepsTheMeaning) {
       const Formula &shared = result.formulas[result.formulaOf[i]];
       std::vector<int64_t> values;
       for (const Symbol &symbol : shared.symbols)
-        values.push_back(symbol.kind == SymbolKind::HeadParam ? result.parameters[i][symbol.index]
-                                                              : 0);
+        values.push_back(
+            symbol.kind == SymbolKind::HeadParam ? result.parameters[i][symbol.index].value : 0);
       for (int64_t q = 0; q < 24; ++q)
         for (int64_t k = 0; k < 24; ++k)
           ASSERT_EQ(shared.sees(&q, &k, values.data()), formulas[i].sees(&q, &k, nullptr))

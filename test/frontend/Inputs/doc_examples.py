@@ -1,6 +1,7 @@
 """Runs the examples of a page: doc_examples.py PAGE FOLDER ATTNC
 
 A fence marked `attn` holds a spec that must compile; `attn NAME.attn` names it. A fence marked
+`json NAME.json` holds a file that specs read. A fence marked
 `text NAME.attn` holds, line by line, what attnc says about the spec of that name, which it must refuse.
 Specs are written into FOLDER. Says what differs and exits with 1, or prints how many examples ran.
 """
@@ -15,10 +16,12 @@ folder.mkdir(parents=True, exist_ok=True)
 text = pathlib.Path(page).read_text()
 
 specs, answers = {}, {}
-for number, match in enumerate(re.finditer(r"^```(attn|text)(?: (\S+))?\n(.*?)^```$", text, re.M | re.S)):
+for number, match in enumerate(re.finditer(r"^```(attn|text|json)(?: (\S+))?\n(.*?)^```$", text, re.M | re.S)):
     kind, name, body = match.groups()
     if kind == "attn":
         specs[name or f"example-{number}.attn"] = body
+    elif kind == "json" and name:
+        (folder / name).write_text(body)
     elif name:
         answers[name] = body
 

@@ -1,0 +1,172 @@
+//===- LabelClasses.cpp - tiles of labels and classes ---------------------===//
+#include "dialect/algebra/DataClasses.h"
+
+#include <cassert>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+namespace attn {
+
+std::span<const int32_t> contiguous(const DataView &view, std::vector<int32_t> &storage) {
+  size_t count = size_t(std::max<int64_t>(view.shape[0], 0));
+  if (view.strides[0] == 1 || count <= 1)
+    return {static_cast<const int32_t *>(view.data), count};
+  storage.resize(count);
+  for (size_t i = 0; i < count; ++i)
+    storage[i] = static_cast<const int32_t *>(view.data)[int64_t(i) * view.strides[0]];
+  return storage;
+}
+
+namespace {
+
+/// Calls visit(tile number, token number) for every token of every tile.
+template <class Visit>
+void forEachToken(const TileGeometry &geo, bool ofQueries, size_t tokens, Visit &&visit) {
+  Coords grid = tileGrid(geo, ofQueries), extents = ofQueries ? geo.queries : geo.keys;
+  Coords tile = ofQueries ? geo.queryTile : geo.keyTile;
+  Coords at{0, 0, 0, 0};
+  for (size_t token = 0; token < tokens; ++token) {
+    Coords number{0, 0, 0, 0};
+    for (int d = 0; d < geo.rank; ++d)
+      number[d] = at[d] / tile[d];
+    visit(rowMajor(number, grid, geo.rank), token);
+    for (int d = geo.rank - 1; d >= 0 && ++at[d] == extents[d] && d > 0; --d)
+      at[d] = 0;
+  }
+}
+
+/// The distinct labels of every tile, ascending: labels of tile t lie from `first[t]` to `first[t + 1]`.
+struct TileLabels {
+  std::vector<int32_t> labels;
+  std::vector<uint32_t> first;
+
+  TileLabels(const TileGeometry &geo, bool ofQueries, std::span<const int32_t> tokens) {
+    Coords grid = tileGrid(geo, ofQueries);
+    size_t tiles = 1;
+    for (int64_t extent : grid)
+      tiles *= size_t(extent);
+    std::vector<uint32_t> count(tiles + 1, 0);
+    forEachToken(geo, ofQueries, tokens.size(), [&](int64_t tile, size_t) { ++count[tile + 1]; });
+    std::partial_sum(count.begin(), count.end(), count.begin());
+    std::vector<uint32_t> next(count.begin(), count.end() - 1);
+    std::vector<int32_t> all(tokens.size());
+    forEachToken(geo, ofQueries, tokens.size(),
+                 [&](int64_t tile, size_t token) { all[next[tile]++] = tokens[token]; });
+    first.push_back(0);
+    for (size_t t = 0; t < tiles; ++t) {
+      auto begin = all.begin() + count[t], end = all.begin() + count[t + 1];
+      std::sort(begin, end);
+      labels.insert(labels.end(), begin, std::unique(begin, end));
+      first.push_back(uint32_t(labels.size()));
+    }
+  }
+
+  std::span<const int32_t> of(int64_t tile) const {
+    return {labels.data() + first[tile], first[tile + 1] - first[tile]};
+  }
+  int64_t tiles() const { return int64_t(first.size()) - 1; }
+};
+
+/// Adds tile `t` to ascending ranges.
+void addTile(std::vector<KeyTileRange> &out, int64_t t, Share share) {
+  if (!out.empty() && out.back().end == t && out.back().share == share)
+    ++out.back().end;
+  else
+    out.push_back({t, t + 1, share});
+}
+
+class LabelClasses : public DataClasses {
+public:
+  LabelClasses(const TileGeometry &geo, std::span<const int32_t> queryLabels,
+               std::span<const int32_t> keyLabels)
+      : queries(geo, true, queryLabels), keys(geo, false, keyLabels) {
+    // Inverted: label -> tiles, both ascending.
+    tilesOfLabel.reserve(keys.labels.size());
+    for (int64_t t = 0; t < keys.tiles(); ++t)
+      for (int32_t label : keys.of(t))
+        tilesOfLabel.push_back({label, int32_t(t)});
+    std::sort(tilesOfLabel.begin(), tilesOfLabel.end(), [](const Entry &a, const Entry &b) {
+      return a.label != b.label ? a.label < b.label : a.tile < b.tile;
+    });
+  }
+
+  void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
+    thread_local std::vector<int32_t> tiles;
+    tiles.clear();
+    std::span<const int32_t> labels = queries.of(queryTile);
+    for (int32_t label : labels) {
+      auto it = std::lower_bound(tilesOfLabel.begin(), tilesOfLabel.end(), label,
+                                 [](const Entry &e, int32_t l) { return e.label < l; });
+      for (; it != tilesOfLabel.end() && it->label == label; ++it)
+        tiles.push_back(it->tile);
+    }
+    std::sort(tiles.begin(), tiles.end());
+    tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+    for (int32_t t : tiles) {
+      bool all = labels.size() == 1 && keys.of(t).size() == 1;
+      addTile(out, t, all ? Share::All : Share::Some);
+    }
+  }
+
+private:
+  struct Entry {
+    int32_t label, tile;
+  };
+  TileLabels queries, keys;
+  std::vector<Entry> tilesOfLabel;
+};
+
+class TableClasses : public DataClasses {
+public:
+  TableClasses(const TileGeometry &geo, const ClassTable &table,
+               std::span<const int32_t> queryClasses, std::span<const int32_t> keyClasses)
+      : table(table), queries(geo, true, queryClasses), keys(geo, false, keyClasses) {}
+
+  /// Query tiles with the same classes share their ranges.
+  void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
+    std::span<const int32_t> classes = queries.of(queryTile);
+    std::lock_guard lock(mutex);
+    auto [it, isNew] = known.try_emplace({classes.begin(), classes.end()});
+    if (isNew)
+      for (int64_t t = 0; t < keys.tiles(); ++t)
+        if (Share share = shareOf(classes, keys.of(t)); share != Share::None)
+          addTile(it->second, t, share);
+    out = it->second;
+  }
+
+private:
+  Share shareOf(std::span<const int32_t> of, std::span<const int32_t> seen) const {
+    bool some = false, all = true;
+    for (int32_t q : of)
+      for (int32_t k : seen) {
+        bool inTable = q >= 0 && q < table.count && k >= 0 && k < table.count;
+        bool allowed = inTable && table.allow[size_t(q) * size_t(table.count) + size_t(k)];
+        some |= allowed;
+        all &= allowed;
+      }
+    return !some ? Share::None : all ? Share::All : Share::Some;
+  }
+
+  ClassTable table;
+  TileLabels queries, keys;
+  mutable std::mutex mutex;
+  mutable std::map<std::vector<int32_t>, std::vector<KeyTileRange>> known;
+};
+
+} // namespace
+
+std::shared_ptr<const DataClasses> labelClasses(const TileGeometry &geometry,
+                                                std::span<const int32_t> queryLabels,
+                                                std::span<const int32_t> keyLabels) {
+  return std::make_shared<LabelClasses>(geometry, queryLabels, keyLabels);
+}
+
+std::shared_ptr<const DataClasses> tableClasses(const TileGeometry &geometry,
+                                                const ClassTable &table,
+                                                std::span<const int32_t> queryClasses,
+                                                std::span<const int32_t> keyClasses) {
+  return std::make_shared<TableClasses>(geometry, table, queryClasses, keyClasses);
+}
+
+} // namespace attn

@@ -1,0 +1,112 @@
+//===- DrawnKernel.h - drawn kernels and scores for code generators -*- C++ -*-===//
+#pragma once
+
+#include "runtime/Launch.h"
+#include "test/reference/Draw.h"
+
+#include <deque>
+#include <fstream>
+
+namespace attn::test {
+
+/// Memory of a kernel's run-time inputs, as a launch wants them.
+class DrawnInputs {
+public:
+  DrawnInputs() = default;
+  /// Those that the masks of the kernel read.
+  DrawnInputs(const reference::Kernel &kernel, const reference::Context &context) {
+    for (const reference::Input &input :
+         reference::inputsOf(kernel.shape, kernel.everyMask())) {
+      reference::Tensor tensor = reference::inputOf(context, input.name);
+      add(input.name, input.isBool ? DType::Bool : DType::I32, tensor.shape,
+          {tensor.values.begin(), tensor.values.end()});
+    }
+  }
+  /// Rounds the values to the type.
+  void add(const std::string &name, DType dtype, std::vector<int64_t> shape,
+           const std::vector<double> &values) {
+    auto &bytes = memory.emplace_back(values.size() * size_t(dtypeSize(dtype)) + 1);
+    for (size_t i = 0; i < values.size(); ++i)
+      storeElement(dtype, bytes.data() + int64_t(i) * dtypeSize(dtype), values[i]);
+    views[name] = TensorView(bytes.data(), dtype, std::move(shape));
+  }
+  void bind(Bindings &bindings) const { bindings.inputs = views; }
+
+private:
+  std::deque<std::vector<char>> memory;
+  std::map<std::string, TensorView> views;
+};
+
+/// Drawn masks that the compiler does not take: more atoms than a formula may have, kinds of linear
+/// layouts on others or in packed sequences, and lookups whose index is data.
+inline bool isRefused(const std::string &diagnostics) {
+  for (const char *text : {"different parts", "needs tokens of one dimension",
+                           "cannot be used with packed sequences",
+                           "'min' and 'max' keep an index inside"})
+    if (diagnostics.find(text) != std::string::npos)
+      return true;
+  return false;
+}
+
+/// Where a drawn kernel with spans finds them.
+inline std::string writePlan(const reference::Kernel &kernel, const std::string &path) {
+  if (reference::contains(kernel.everyMask(), reference::MaskKind::Spans))
+    std::ofstream(path) << reference::planJson(kernel.everyMask());
+  return path;
+}
+
+/// A score that reads inputs, as the language writes it and as a function of the query's row.
+struct ScoreCase {
+  std::string declarations, expression;
+  DrawnInputs inputs;
+  reference::Score expected;
+};
+
+/// Scores on 4 heads, one batch entry, `nq` queries and `nk` keys.
+inline std::vector<ScoreCase> scoreCases(reference::Draw &draw, int64_t nq, int64_t nk) {
+  using reference::Type;
+  std::vector<ScoreCase> cases;
+  auto values = [&](int64_t count, Type type) { return draw.normals(size_t(count), type); };
+
+  ScoreCase whole{"input bias : f32[1, heads, tokens, kv_tokens]", "s + bias[b, h, q, k]", {}, {}};
+  std::vector<double> bias = values(4 * nq * nk, Type::F32);
+  whole.inputs.add("bias", DType::F32, {1, 4, nq, nk}, bias);
+  whole.expected = reference::biasScore(bias, {1, 4, nq, nk});
+  cases.push_back(std::move(whole));
+
+  for (Type type : {Type::F16, Type::BF16}) {
+    ScoreCase row{"input bias : " + reference::toSpec(type) + "[1, 1, 1, kv_tokens]",
+                  "s + bias[b, h, q, k]",
+                  {},
+                  {}};
+    std::vector<double> ofKeys = values(nk, type);
+    row.inputs.add("bias", type == Type::F16 ? DType::F16 : DType::BF16, {1, 1, 1, nk}, ofKeys);
+    row.expected = reference::biasScore(ofKeys, {1, 1, 1, nk});
+    cases.push_back(std::move(row));
+  }
+
+  // A distance from the key's side, clamped; vectors over queries and heads; conditions.
+  ScoreCase mixed{"input bucket : f32[20]  input shift : i32[tokens]  input slope : f32[heads]  "
+                  "input far : bool[kv_tokens]",
+                  "(far[k] ? s - 1 : s) + slope[h] * bucket[k - q + shift[q]]",
+                  {},
+                  {}};
+  std::vector<double> bucket = values(20, Type::F32), slope = values(4, Type::F32), shift, far;
+  for (int64_t q = 0; q < nq; ++q)
+    shift.push_back(double(draw.between(0, 40)));
+  for (int64_t k = 0; k < nk; ++k)
+    far.push_back(double(draw.chance(30)));
+  mixed.inputs.add("bucket", DType::F32, {20}, bucket);
+  mixed.inputs.add("shift", DType::I32, {nq}, shift);
+  mixed.inputs.add("slope", DType::F32, {4}, slope);
+  mixed.inputs.add("far", DType::Bool, {nk}, far);
+  mixed.expected = [=](double s, int64_t, int64_t h, int64_t row, int64_t k) {
+    int64_t index = k - (row + nk - nq) + int64_t(shift[size_t(row)]);
+    index = std::clamp<int64_t>(index, 0, 19);
+    return (far[size_t(k)] != 0 ? s - 1 : s) + slope[size_t(h)] * bucket[size_t(index)];
+  };
+  cases.push_back(std::move(mixed));
+  return cases;
+}
+
+} // namespace attn::test

@@ -1,0 +1,202 @@
+//===- MaskArgumentErrorTest.cpp - mistakes in the arguments of masks ------===//
+#include "test/frontend/Parse.h"
+
+namespace attn::test {
+namespace {
+
+const std::string kSquare = "kernel a { heads 8 head_dim 64 dtype f32 tokens [16, 16]\n";
+const std::string kRanges = "write keys(first = 0, count = 8) or keys(a token group)";
+
+class ArgumentErrors : public testing::TestWithParam<ErrorCase> {};
+TEST_P(ArgumentErrors, SaysWhatIsWrong) { expectMessages(GetParam()); }
+
+const ErrorCase kPositions[] = {
+    {"CausalDimensionTooLarge",
+     kernelWith("mask causal(dim = 1)"),
+     {"2:6: error: 'dim' of causal is 1, but the token layout has 1 dimension, counted from 0"}},
+    {"CausalDimensionFarTooLarge",
+     kernelWith("mask causal(dim = 9)"),
+     {"2:6: error: 'dim' of causal is 9, but must be 0 to 3"}},
+    {"CausalDimensionNegative",
+     kernelWith("mask causal(dim = -1)"),
+     {"2:19: error: 'dim' is -1, but must be at least 0 and below 2^40"}},
+    {"CausalDimensionAndTopLeft",
+     kernelWith("mask causal(top_left, dim = 0)"),
+     {"2:6: error: causal takes either 'top_left' or 'dim'"}},
+    {"WindowDilationZero",
+     kernelWith("mask window(3, dilation = 0)"),
+     {"2:27: error: 'dilation' is 0, but must be at least 1 and below 2^40"}},
+    {"WindowFarTooWide",
+     kernelWith("mask window(2_000_000, dilation = 2_000_000)"),
+     {"2:6: error: a window of 1999999 keys with dilation 2000000 is wider than 2^40"}},
+    {"WindowDilatedOnTwoDimensions",
+     kSquare + "mask window(3, dilation = 2) }",
+     {"2:6: error: a dilated window needs tokens of one dimension, but the layout has 2",
+      "2:6: note: on several dimensions write 'neighborhood' with 'dilation'"}},
+    {"KeysOfNothing",
+     kernelWith("mask keys()"),
+     {"2:6: error: 'keys' needs the argument 'count'", "2:6: note: " + kRanges}},
+    {"KeysOfANumber",
+     kernelWith("mask keys(8)"),
+     {"2:11: error: 'group' of 'keys' must be the name of a token group",
+      "2:11: note: " + kRanges}},
+    {"KeysOfGroupAndCount",
+     kernelWith("mask keys(text, count = 8)"),
+     {"2:6: error: 'keys' takes either a group or 'first' and 'count'", "2:6: note: " + kRanges}},
+    {"KeysNegative",
+     kernelWith("mask keys(first = -1, count = 8)"),
+     {"2:19: error: 'first' is -1, but must be at least 0 and below 2^40"}},
+    {"QueriesWithoutCount",
+     kernelWith("mask queries(first = 3)"),
+     {"2:6: error: 'queries' needs the argument 'count'",
+      "2:6: note: write queries(first = 0, count = 8) or queries(a token group)"}},
+    {"GlobalOfNothing",
+     kernelWith("mask global"),
+     {"2:6: error: 'global' needs the argument 'count'",
+      "2:6: note: write global(8) or global(first = 0, count = 8)"}},
+    {"StridedZero",
+     kernelWith("mask strided(0)"),
+     {"2:14: error: 'stride' is 0, but must be at least 1 and below 2^40"}},
+    {"StridedOnTwoDimensions",
+     kSquare + "mask strided(3) }",
+     {"2:6: error: strided needs tokens of one dimension, but the layout has 2"}},
+    {"FixedOfOneNumber",
+     kernelWith("mask fixed(8)"),
+     {"2:6: error: 'fixed' needs the argument 'count'",
+      "2:6: note: write fixed(8, 1), the last key of every 8"}},
+    {"FixedCountLargerThanStride",
+     kernelWith("mask fixed(8, 9)"),
+     {"2:6: error: 'count' of fixed is 9, but blocks have 8 keys"}},
+};
+INSTANTIATE_TEST_SUITE_P(Positions, ArgumentErrors, testing::ValuesIn(kPositions), nameOf);
+
+const ErrorCase kBoxes[] = {
+    {"BlockWithoutSize",
+     kernelWith("mask block"),
+     {"2:6: error: 'block' needs the argument 'size'",
+      "2:6: note: write block(64), or block(size = [8, 8], offset = [4, 4])"}},
+    {"BlockZero",
+     kernelWith("mask block(0)"),
+     {"2:12: error: 'size' is 0, but must be at least 1 and below 2^40"}},
+    {"BlockOtherRank",
+     kSquare + "mask block([8, 8, 8]) }",
+     {"2:12: error: 'size' has 3 entries, but the token layout has 2 dimensions"}},
+    {"BlockOffsetTooLarge",
+     kernelWith("mask block(8, offset = -1099511627776)"),
+     {"2:24: error: 'offset' is -1099511627776, but must be between -2^40 and 2^40"}},
+    {"BlockTwoNumbers",
+     kernelWith("mask block(8, 4)"),
+     {"2:15: error: 'block' takes at most 1 argument without a name",
+      "2:15: note: write block(64), or block(size = [8, 8], offset = [4, 4])"}},
+    {"BorderUnknown",
+     kernelWith("mask neighborhood(3, border = clipp)"),
+     {"2:31: error: 'border' of 'neighborhood' must be 'shift', 'clip' or 'zero'",
+      "2:31: note: did you mean 'clip'?"}},
+    {"BorderNumber",
+     kernelWith("mask neighborhood(3, border = 0)"),
+     {"2:31: error: 'border' of 'neighborhood' must be 'shift', 'clip' or 'zero'"}},
+    {"PaddedInsideAnotherMask",
+     kernelWith("mask causal & neighborhood(3, border = zero)"),
+     {"2:15: error: 'neighborhood' with these arguments must be the whole mask, because it gives "
+      "part of the softmax to keys that do not exist"}},
+    {"PaddedInverted",
+     kernelWith("mask !neighborhood(3, border = zero)"),
+     {"2:7: error: 'neighborhood' with these arguments must be the whole mask, because it gives "
+      "part of the softmax to keys that do not exist"}},
+    {"PaddedInGroups",
+     "kernel a { heads 8 head_dim 64 dtype f32 tokens a[16, 16] + b[3]\n"
+     "mask neighborhood(3, border = zero) }",
+     {"2:6: error: neighborhood with 'border = zero' needs a layout of one group, and no packed "
+      "sequences"}},
+    {"WindowMinusTwo",
+     kernelWith("mask neighborhood(-2)"),
+     {"2:19: error: 'window' is -2, but must be at least 1 and below 2^40, or -1 for the whole "
+      "dimension"}},
+    {"StrideMinusOne",
+     kernelWith("mask neighborhood(3, stride = -1)"),
+     {"2:31: error: 'stride' is -1, but must be at least 1 and below 2^40"}},
+};
+INSTANTIATE_TEST_SUITE_P(Boxes, ArgumentErrors, testing::ValuesIn(kBoxes), nameOf);
+
+const std::string kClasses = "input m : i32[tokens]\nmask classes(m, allow = ";
+
+const ErrorCase kData[] = {
+    {"SameOfOtherKeys",
+     kernelWith("kv_tokens [8] input a : i32[tokens]\nmask same(a, a)"),
+     {"3:14: error: input 'a' must be i32[kv_tokens] to be used by 'same'"}},
+    {"SameOfThree",
+     kernelWith("input a : i32[tokens]\nmask same(a, a, a)"),
+     {"3:17: error: 'same' takes at most 2 arguments without a name",
+      "3:17: note: write same(an i32[tokens] input), or same(one, an i32[kv_tokens] input for the "
+      "keys)"}},
+    {"ClassesWithoutTable",
+     kernelWith("input m : i32[tokens]\nmask classes(m)"),
+     {"3:6: error: 'classes' needs the argument 'allow'",
+      "3:6: note: write classes(an i32[tokens] input, allow = [[1, 0], [1, 1]])"}},
+    {"ClassesTableIsANumber",
+     kernelWith(kClasses + "1)"),
+     {"3:25: error: 'allow' of 'classes' must be a list of rows, such as [[1, 0], [1, 1]]"}},
+    {"ClassesRowIsANumber",
+     kernelWith(kClasses + "[[1], 1])"),
+     {"3:26: error: row has 1 entry, but 'allow' has 2 rows, and must be square"}},
+    {"ClassesTableIsARow",
+     kernelWith(kClasses + "[1, 1])"),
+     {"3:26: error: 'allow' of 'classes' must be a list of rows, such as [[1, 0], [1, 1]]"}},
+    {"ClassesTableNotSquare",
+     kernelWith(kClasses + "[[1, 0], [1, 1, 1]])"),
+     {"3:34: error: row has 3 entries, but 'allow' has 2 rows, and must be square"}},
+    {"ClassesEntry",
+     kernelWith(kClasses + "[[1, 2], [1, 1]])"),
+     {"3:30: error: entries of 'allow' must be 0 or 1, or 'true' or 'false'"}},
+    {"ClassesTooDeep",
+     kernelWith(kClasses + "[[[1]]])"),
+     {"3:27: error: expected a number or a word, but found '['"}},
+    {"ClassesOnTwoLayouts",
+     kernelWith("kv_tokens [8]\n" + kClasses + "[[1]])"),
+     {"4:6: error: 'classes' compares labels of one token layout, but 'tokens' and 'kv_tokens' "
+      "differ",
+      "4:6: note: give one input for the queries and one for the keys"}},
+    {"BlocksWithoutSize",
+     kernelWith("input r : i32[5] input c : i32[?]\nmask blocks(r, c)"),
+     {"3:6: error: 'blocks' needs the argument 'size'",
+      "3:6: note: write blocks(row pointers, key blocks, size = 64) or blocks(bits, size = 64)"}},
+    {"BlocksOfOddSize",
+     kernelWith("input r : i32[5] input c : i32[?]\nmask blocks(r, c, size = 40)"),
+     {"3:26: error: 'size' of blocks is 40, but must be a multiple of 16 between 16 and 4096"}},
+    {"BlocksOfNothing",
+     kernelWith("mask blocks(size = 64)"),
+     {"2:6: error: 'blocks' needs the argument 'rows'",
+      "2:6: note: write blocks(row pointers, key blocks, size = 64) or blocks(bits, size = 64)"}},
+    {"BlocksOfUnknownRows",
+     kernelWith("input c : i32[?]\nmask blocks(rows, c, size = 64)"),
+     {"3:13: error: unknown input 'rows'", "3:13: note: declare it with 'input rows : i32[5]'"}},
+    {"BlocksOfOtherRows",
+     kernelWith("input r : i32[4] input c : i32[?]\nmask blocks(r, c, size = 64)"),
+     {"3:13: error: input 'r' must be i32[5] or i32[batch, heads, 5], with 1 in place of a "
+      "dimension that is shared, to be used by 'blocks'"}},
+    {"BlocksOfOtherHeads",
+     kernelWith("input r : i32[1, 3, 5] input c : i32[?]\nmask blocks(r, c, size = 64)"),
+     {"3:13: error: input 'r' must be i32[5] or i32[batch, heads, 5], with 1 in place of a "
+      "dimension that is shared, to be used by 'blocks'"}},
+    {"BlocksOfOtherBits",
+     kernelWith("input bits : i32[4, 2]\nmask blocks(bits, size = 64)"),
+     {"3:13: error: input 'bits' must be i32[4, 1] or i32[batch, heads, 4, 1], with 1 in place of "
+      "a dimension that is shared, to be used by 'blocks'"}},
+    {"BlocksOfBools",
+     kernelWith("input bits : bool[4, 4]\nmask blocks(bits, size = 64)"),
+     {"3:13: error: input 'bits' must be i32[4, 1] or i32[batch, heads, 4, 1], with 1 in place of "
+      "a dimension that is shared, to be used by 'blocks'"}},
+    {"BlocksOnTwoDimensions",
+     kSquare + "input bits : i32[4, 1]\nmask blocks(bits, size = 64) }",
+     {"3:6: error: blocks needs tokens of one dimension, but the layout has 2"}},
+    {"StringAsNumber",
+     kernelWith("mask window(\"3\")"),
+     {"2:13: error: 'width' of 'window' must be a number"}},
+    {"StringNotClosed",
+     kernelWith("mask spans(\"plan.json, layer = 0)"),
+     {"2:12: error: string is not closed, a '\"' must follow on its line"}},
+};
+INSTANTIATE_TEST_SUITE_P(Data, ArgumentErrors, testing::ValuesIn(kData), nameOf);
+
+} // namespace
+} // namespace attn::test
