@@ -23,7 +23,8 @@ TermId BlockAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   }
   return builder.box(std::move(dims));
 }
-bool BlockAttr::isLinear() const { return false; }
+/// Of one dimension it is one of positions, where queries and keys may have layouts of their own.
+bool BlockAttr::isLinear() const { return getSize().size() == 1; }
 LogicalResult BlockAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                 DenseI64ArrayAttr size, DenseI64ArrayAttr offset) {
   if (size.empty() || size.size() > 4)

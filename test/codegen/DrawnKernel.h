@@ -4,8 +4,8 @@
 #include "runtime/Launch.h"
 #include "test/reference/Draw.h"
 
-#include <deque>
 #include <fstream>
+#include <memory>
 
 namespace attn::test {
 
@@ -25,15 +25,16 @@ public:
   /// Rounds the values to the type.
   void add(const std::string &name, DType dtype, std::vector<int64_t> shape,
            const std::vector<double> &values) {
-    auto &bytes = memory.emplace_back(values.size() * size_t(dtypeSize(dtype)) + 1);
+    std::shared_ptr<char[]> bytes(new char[values.size() * size_t(dtypeSize(dtype)) + 1]);
     for (size_t i = 0; i < values.size(); ++i)
-      storeElement(dtype, bytes.data() + int64_t(i) * dtypeSize(dtype), values[i]);
-    views[name] = TensorView(bytes.data(), dtype, std::move(shape));
+      storeElement(dtype, bytes.get() + int64_t(i) * dtypeSize(dtype), values[i]);
+    views[name] = TensorView(bytes.get(), dtype, std::move(shape));
+    memory.push_back(std::move(bytes));
   }
   void bind(Bindings &bindings) const { bindings.inputs = views; }
 
 private:
-  std::deque<std::vector<char>> memory;
+  std::vector<std::shared_ptr<char[]>> memory;
   std::map<std::string, TensorView> views;
 };
 
@@ -53,6 +54,44 @@ inline std::string writePlan(const reference::Kernel &kernel, const std::string 
   if (reference::contains(kernel.everyMask(), reference::MaskKind::Spans))
     std::ofstream(path) << reference::planJson(kernel.everyMask());
   return path;
+}
+
+/// What a drawn kernel seldom has: kernels whose layouts, masks or starting states are unusual.
+inline std::vector<reference::Kernel> unusualKernels(const std::string &planFile) {
+  namespace ref = reference;
+  std::vector<ref::Kernel> kernels;
+  auto add = [&](std::vector<int64_t> tokens, ref::Mask mask) -> ref::Shape & {
+    ref::Shape shape;
+    shape.heads = 2;
+    shape.headDim = 64;
+    shape.tokens = std::move(tokens);
+    return kernels.emplace_back(ref::Kernel{shape, std::move(mask), {}}).shape;
+  };
+  // Keys of score 0 outside the layout, for all heads and for one of two formulas.
+  add({12, 17}, ref::neighborhood({{5, 2, 1, false}, {6, 1, 2, false}}, ref::Border::Zero));
+  add({5, 6, 7}, ref::neighborhood({{3, 1, 1, true}, {5, 2, 1, false}, {4, 1, 1, false}},
+                                   ref::Border::Zero));
+  add({200}, ref::neighborhood({{31, 1, 1, false}}, ref::Border::Zero));
+  kernels.back().headMasks = {{{1}, ref::causal()}};
+  // Bounds that are tables.
+  add({250}, ref::causal() & ref::window(60)).sequences = 5;
+  ref::Shape &cross = add({180}, ref::causal());
+  cross.kvTokens = {230};
+  cross.sequences = 4;
+  // More places than tokens.
+  add({3, 5, 8}, ref::neighborhood({{3, 1, 1, false}, {3, 1, 1, false}, {5, 1, 1, false}}) |
+                     ref::keys("text") | ref::queries("text"))
+      .groups = {{"video", {3, 5, 8}}, {"text", {37}}};
+  add({6, 9}, ref::all()).groups = {{"video", {6, 9}}, {"text", {2}}};
+  // Listed blocks.
+  add({300}, ref::blocks("rows", "cols", 64, 9));
+  add({300}, ref::causal() & (ref::blockBits("bits", 48, true) | ref::sink(5)));
+  add({260}, ref::blocks("rows", "cols", 32, 20) & !ref::blockBits("bits", 16));
+  // Four dimensions.
+  add({3, 2, 5, 9}, ref::neighborhood({{3, 1, 1, false}, {2, 1, 1, false}, {3, 1, 1, false},
+                                       {4, 1, 2, true}}));
+  add({400}, ref::spans({64, 0}, {0, 0.5}, 10, planFile));
+  return kernels;
 }
 
 /// A score that reads inputs, as the language writes it and as a function of the query's row.

@@ -69,13 +69,16 @@ struct Stored {
   TensorView view;
 };
 
-void check(const Case &c, ref::Draw &draw) {
+/// Counts in `ran` unless the compiler refuses the mask.
+void check(const Case &c, ref::Draw &draw, int *ran = nullptr) {
   EngineOptions options;
   options.isa = c.isa;
   options.threads = 2;
   Expected<Kernel> kernel = Engine(options).compile(c.spec);
   if (!kernel && test::isRefused(kernel.error().message))
     return;
+  if (ran)
+    ++*ran;
   ASSERT_TRUE(kernel) << kernel.error().message << c.spec;
   const ref::Problem &p = c.problem;
   std::vector<double> q = draw.normals(p.qSize(), c.type), k = draw.normals(p.kSize(), c.type),
@@ -198,6 +201,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Matrix, testing::Range(0, int(kinds().size())),
 //===----------------------------------------------------------------------===//
 
 TEST(CpuKernels, DrawnOnEveryIsaLevel) {
+  int ran = 0;
   for (int seed = 0; seed < draws(240); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     ref::Draw draw(seed);
@@ -218,7 +222,27 @@ TEST(CpuKernels, DrawnOnEveryIsaLevel) {
     test::writePlan(c.kernel, plan);
     c.tokensBeforeHeads = draw.chance(50);
     c.isa = static_cast<IsaLevel>(draw.between(0, static_cast<int>(hostIsaLevel())));
-    check(c, draw);
+    check(c, draw, &ran);
+    if (HasFailure())
+      return;
+  }
+  EXPECT_GE(3 * ran, draws(240)) << "many drawn masks are compiled";
+}
+
+TEST(CpuKernels, UnusualKernels) {
+  ref::Draw draw(5);
+  std::string plan = testing::TempDir() + "attn-cpu-unusual.json";
+  for (ref::Kernel &kernel : test::unusualKernels(plan)) {
+    test::writePlan(kernel, plan);
+    Case c;
+    c.kernel = kernel;
+    c.problem = kernel.shape.problem();
+    c.context = ref::drawContext(draw, kernel.shape, kernel.everyMask());
+    c.inputs = test::DrawnInputs(kernel, c.context);
+    c.spec = ref::toSpec("k", kernel);
+    int ran = 0;
+    check(c, draw, &ran);
+    ASSERT_EQ(ran, 1) << c.spec;
     if (HasFailure())
       return;
   }

@@ -102,11 +102,14 @@ void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bi
 /// A change of the PTX text before it is parsed; none, or a planted fault.
 using Change = std::function<void(std::string &)>;
 
-void check(const Case &c, ref::Draw &draw, const Change &change = {}) {
+/// Counts in `ran` unless the compiler refuses the mask.
+void check(const Case &c, ref::Draw &draw, const Change &change = {}, int *ran = nullptr) {
   ref::Type type = c.kernel.shape.dtype;
   Compiled compiled(c.spec);
   if (test::isRefused(compiled.diagnostics))
     return;
+  if (ran)
+    ++*ran;
   ASSERT_TRUE(compiled.kernel) << compiled.diagnostics << c.spec;
   if (change)
     change(compiled.kernel->ptx);
@@ -179,8 +182,24 @@ TEST(Sm80OnEmulator, MaskKinds) {
       }
 }
 
+TEST(Sm80OnEmulator, UnusualKernels) {
+  ref::Draw draw(5);
+  std::string plan = testing::TempDir() + "attn-emulator-unusual.json";
+  for (ref::Kernel &kernel : test::unusualKernels(plan)) {
+    kernel.shape.dtype = draw.chance(50) ? ref::Type::BF16 : ref::Type::F16;
+    test::writePlan(kernel, plan);
+    int ran = 0;
+    check(caseOf(draw, kernel), draw, {}, &ran);
+    ASSERT_EQ(ran, 1) << ref::toSpec("k", kernel);
+    if (HasFailure())
+      return;
+  }
+}
+
 TEST(Sm80OnEmulator, Drawn) {
-  for (int seed = 0; seed < 40; ++seed) {
+  constexpr int kDraws = 80;
+  int ran = 0;
+  for (int seed = 0; seed < kDraws; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     ref::Draw draw(seed);
     ref::ShapeOptions options = ref::ShapeOptions::everything();
@@ -192,10 +211,11 @@ TEST(Sm80OnEmulator, Drawn) {
     masks.blockSizes = {16, 48, 64}; // tiles divide them, and have a multiple of 16 rows
     ref::Kernel kernel = ref::drawKernel(draw, options, masks);
     test::writePlan(kernel, plan);
-    check(caseOf(draw, kernel, masks), draw);
+    check(caseOf(draw, kernel, masks), draw, {}, &ran);
     if (HasFailure())
       return;
   }
+  EXPECT_GE(3 * ran, kDraws) << "many drawn masks are compiled";
 }
 
 TEST(Sm80OnEmulator, ScoresReadInputs) {
