@@ -59,7 +59,7 @@ bool Formula::truthOf(Signature signature) const {
     case TruthOp::Or: --top, stack[top - 1] = stack[top - 1] || stack[top]; break;
     case TruthOp::Not: stack[top - 1] = !stack[top - 1]; break;
     }
-    assert(top > 0 && top < 128 && "a postfix program of at most 60 atoms stays within its stack");
+    assert(top > 0 && top < 128 && "a postfix program of at most kMaxAtoms atoms stays within its stack");
   }
   return stack[0];
 }

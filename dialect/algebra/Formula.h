@@ -118,8 +118,9 @@ struct TruthStep {
 
 /// Bit i says whether atom i holds.
 using Signature = uint64_t;
-/// Atoms of one formula; the highest bit of a signature is kept for keys beyond the last one.
-constexpr int kMaxAtoms = 60;
+/// Atoms of one formula. Tile maps need the highest bit of a signature for keys beyond the last one, and
+/// two for each dimension where a layout has places for more tokens than there are.
+constexpr int kMaxAtoms = 54;
 
 struct Formula {
   int rank = 1;

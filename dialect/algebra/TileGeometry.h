@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace attn {
 
@@ -53,6 +54,8 @@ inline Coords tileGrid(const TileGeometry &geo, bool ofQueries) {
 struct TokenBox {
   Coords lo{0, 0, 0, 0}, hi{1, 1, 1, 1};
 };
+/// Positions below `count` of a row-major layout, as disjoint boxes, at most one for each dimension.
+std::vector<TokenBox> boxesBelow(int64_t count, const Coords &lengths, int rank);
 /// The tokens of a tile inside the layout. Token groups may end before them.
 inline TokenBox tokensOfTile(const TileGeometry &geo, const Coords &tile, bool ofQueries) {
   TokenBox box;

@@ -1,6 +1,7 @@
 #include "dialect/algebra/TileMap.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <map>
 
@@ -20,6 +21,28 @@ int64_t TileGeometry::numKeyTiles() const {
   return n;
 }
 
+std::vector<TokenBox> boxesBelow(int64_t count, const Coords &lengths, int rank) {
+  std::vector<TokenBox> boxes;
+  TokenBox prefix; // one coordinate in the dimensions before d
+  for (int d = 0; d < rank; ++d) {
+    int64_t slab = 1;
+    for (int inner = d + 1; inner < rank; ++inner)
+      slab *= lengths[inner];
+    int64_t whole = slab ? count / slab : 0;
+    TokenBox box = prefix;
+    box.lo[d] = 0;
+    box.hi[d] = whole;
+    for (int inner = d + 1; inner < rank; ++inner)
+      box.hi[inner] = lengths[inner];
+    if (whole > 0)
+      boxes.push_back(box);
+    prefix.lo[d] = whole;
+    prefix.hi[d] = whole + 1;
+    count -= whole * slab;
+  }
+  return boxes;
+}
+
 int64_t KeyBox::size() const {
   int64_t n = 1;
   for (int d = 0; d < kMaxRank; ++d)
@@ -33,6 +56,8 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
       data(std::move(known)), dataBits(formula.dataAtoms()), uncertain(uncertainAtoms(formula)) {
   assert(formula.rank == geo.rank && "the formula speaks of the dimensions of the layout");
   assert(symbolValues.size() == formula.symbols.size() && "every symbol is bound");
+  if (geo.bounded)
+    addExistence();
   data.atoms.resize(formula.atoms.size());
   data.tables.resize(formula.tables.size());
   for (const auto &classes : data.atoms)
@@ -49,9 +74,10 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
 }
 
 bool TileMap::exact() const {
-  if (uncertain || geo.bounded)
+  if (uncertain)
     return false;
-  bool alone = formula.atoms.size() == 1;
+  bool alone =
+      int(formula.atoms.size()) - std::popcount(existingQueries | existingKeys) == 1;
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
     if (formula.atoms[i].kind == AtomKind::Box)
       continue;
@@ -60,6 +86,30 @@ bool TileMap::exact() const {
       return false;
   }
   return true;
+}
+
+/// Atoms for the tokens that exist, where a layout has places for more. They are no part of the mask's
+/// truth, see `truthOf`.
+void TileMap::addExistence() {
+  auto dimOf = [&](int d, int64_t lo, int64_t hi, bool ofQueries) -> AtomDim {
+    ExprDag &e = formula.dags[size_t(d)];
+    if (!ofQueries)
+      return {e.constant(lo), e.constant(hi)};
+    ExprId inside = e.sub(e.less(e.query(), e.constant(hi)), e.less(e.query(), e.constant(lo)));
+    return {e.constant(-kInfinity),
+            e.select(inside, e.constant(kInfinity), e.constant(-kInfinity))};
+  };
+  for (bool ofQueries : {true, false}) {
+    const Coords &lengths = ofQueries ? geo.queries : geo.keys;
+    int64_t count = ofQueries ? geo.numQueries : geo.numKeys;
+    for (const TokenBox &box : boxesBelow(count, lengths, geo.rank)) {
+      Signature &bits = ofQueries ? existingQueries : existingKeys;
+      bits |= Signature(1) << formula.atoms.size();
+      Atom &atom = formula.atoms.emplace_back();
+      for (int d = 0; d < geo.rank; ++d)
+        atom.dims.push_back(dimOf(d, box.lo[size_t(d)], box.hi[size_t(d)], ofQueries));
+    }
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -183,9 +233,12 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
 //===----------------------------------------------------------------------===//
 
 /// Open data may be either, and moduli that are not swept may hide what an interval shows: every
-/// assignment of those bits counts.
+/// assignment of those bits counts. Queries that do not exist say nothing, keys that do not exist are
+/// hidden.
 TileMap::Visibility TileMap::truthOf(Signature signature, DataTruth truth) const {
-  if (signature & kBeyondEnd)
+  if (geo.bounded && !(signature & existingQueries))
+    return {};
+  if ((signature & kBeyondEnd) || (geo.bounded && !(signature & existingKeys)))
     return {false, true};
   Visibility seen;
   signature = (signature & ~dataBits) | truth.holds;
@@ -379,9 +432,6 @@ void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
   if (geo.rank == 1)
     return boxesOfRow(queryTile, out);
   Coords tile = coordsAt(queryTile, tileGrid(geo, true), geo.rank);
-  if (geo.bounded &&
-      rowMajor(tokensOfTile(geo, tile, true).lo, geo.queries, geo.rank) >= geo.numQueries)
-    return;
   RunsOfTile runs{};
   for (int d = 0; d < geo.rank; ++d)
     runs[d] = &runTable[d][tile[d]];
@@ -400,8 +450,6 @@ void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
   }
   if (knowsData)
     splitByData(queryTile, runs, out);
-  if (geo.bounded)
-    cutAtEnd(out);
 }
 
 /// Calls `visit` with the coordinates of every tile of the box.
@@ -457,40 +505,6 @@ void TileMap::splitByData(int64_t queryTile, const RunsOfTile &runs,
   out = std::move(split);
 }
 
-bool TileMap::isBeyondEnd(const Coords &tile) const {
-  return rowMajor(tokensOfTile(geo, tile, false).lo, geo.keys, geo.rank) >= geo.numKeys;
-}
-
-/// Tiles beyond the last key are dropped, tiles that it divides are not full.
-void TileMap::cutAtEnd(std::vector<KeyBox> &list) const {
-  int64_t slab = 1;
-  for (int d = 1; d < geo.rank; ++d)
-    slab *= geo.keys[d];
-  // Slabs of tiles all of whose keys exist.
-  int64_t whole = geo.numKeys / slab / geo.keyTile[0];
-  std::vector<KeyBox> cut;
-  for (KeyBox box : list) {
-    KeyBox tail = box;
-    box.hi[0] = std::min(box.hi[0], whole);
-    tail.lo[0] = std::max(tail.lo[0], whole);
-    if (box.lo[0] < box.hi[0])
-      cut.push_back(box);
-    if (tail.lo[0] < tail.hi[0])
-      forEachTile(tail, geo.rank, [&](const Coords &tile) {
-        TokenBox tokens = tokensOfTile(geo, tile, false);
-        Coords last = tokens.hi;
-        for (int d = 0; d < geo.rank; ++d)
-          --last[d];
-        bool all = rowMajor(last, geo.keys, geo.rank) < geo.numKeys;
-        if (!isBeyondEnd(tile))
-          cut.push_back(boxOfTile(tile, geo.rank, tail.full && all, tail.listed));
-      });
-  }
-  for (int d = geo.rank - 1; d >= 0; --d)
-    mergeAlong(d, cut);
-  list = std::move(cut);
-}
-
 /// The boxes of a layout of one dimension, where runs come in order and nothing is precomputed.
 void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
   thread_local Runs runs;
@@ -534,139 +548,6 @@ void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
         begin = *cut;
       }
     add(run, begin, run.end);
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Counts
-//===----------------------------------------------------------------------===//
-
-static int64_t saturated(__int128 value) {
-  return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value);
-}
-
-TileCounts TileMap::counts() const {
-  std::vector<KeyBox> list;
-  int64_t queryTiles = geo.numQueryTiles(), worst = 0;
-  __int128 visited = 0, full = 0;
-  for (int64_t t = 0; t < queryTiles; ++t) {
-    boxes(t, list);
-    int64_t here = 0;
-    for (const KeyBox &box : list) {
-      here += box.size();
-      full += box.full ? box.size() : 0;
-    }
-    visited += here;
-    worst = std::max(worst, here);
-  }
-  return {saturated(visited), saturated(full), saturated(__int128(queryTiles) * geo.numKeyTiles()),
-          worst};
-}
-
-/// Positions below `count` of a row-major layout, as disjoint boxes.
-static std::vector<TokenBox> boxesBelow(int64_t count, const Coords &lengths, int rank) {
-  std::vector<TokenBox> boxes;
-  TokenBox prefix; // one coordinate in the dimensions before d
-  for (int d = 0; d < rank; ++d) {
-    int64_t slab = 1;
-    for (int inner = d + 1; inner < rank; ++inner)
-      slab *= lengths[inner];
-    int64_t whole = slab ? count / slab : 0;
-    TokenBox box = prefix;
-    box.lo[d] = 0;
-    box.hi[d] = whole;
-    for (int inner = d + 1; inner < rank; ++inner)
-      box.hi[inner] = lengths[inner];
-    if (whole > 0)
-      boxes.push_back(box);
-    prefix.lo[d] = whole;
-    prefix.hi[d] = whole + 1;
-    count -= whole * slab;
-  }
-  return boxes;
-}
-
-/// Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.
-__int128 TileMap::pairsBetween(const TokenBox &queries, const TokenBox &keys) const {
-  using Pairs = std::map<Signature, __int128>;
-  SweepScratch scratch;
-  Pairs pairs{{~kBeyondEnd, 1}};
-  for (int d = 0; d < geo.rank; ++d) {
-    Pairs here, next;
-    for (auto [end, sign] : {std::pair(keys.hi[d], 1), std::pair(keys.lo[d], -1)}) {
-      if (end == 0)
-        continue;
-      DimSweep sweep(formula, d, end, end, env(), scratch);
-      sweep.pairs(queries.lo[d], queries.hi[d] - 1,
-                  [&](Signature signature, __int128 n) { here[signature] += sign * n; });
-    }
-    for (const auto &[before, n] : pairs)
-      for (const auto &[signature, m] : here)
-        next[before & signature] += n * m;
-    pairs = std::move(next);
-  }
-  __int128 total = 0;
-  for (const auto &[signature, n] : pairs)
-    if (truthOf(signature, {0, dataBits}).visible)
-      total += n;
-  return total;
-}
-
-int64_t TileMap::visiblePairs() const {
-  auto tokens = [&](const Coords &lengths, int64_t count) {
-    int64_t all = 1;
-    for (int d = 0; d < geo.rank; ++d)
-      all *= lengths[d];
-    return boxesBelow(geo.bounded ? count : all, lengths, geo.rank);
-  };
-  __int128 total = 0;
-  for (const TokenBox &queries : tokens(geo.queries, geo.numQueries))
-    for (const TokenBox &keys : tokens(geo.keys, geo.numKeys))
-      total += pairsBetween(queries, keys);
-  return saturated(total);
-}
-
-//===----------------------------------------------------------------------===//
-// Elements
-//===----------------------------------------------------------------------===//
-
-/// Signatures of all keys of one dimension, seen from one query.
-static std::vector<Signature> signaturesOf(const Formula &formula, int dim, int64_t query,
-                                           int64_t keys, const Environment &env) {
-  std::vector<int64_t> values;
-  formula.dags[dim].evaluate(query, env, values);
-  std::vector<Signature> signatures(keys, 0);
-  for (size_t i = 0; i < formula.atoms.size(); ++i) {
-    const AtomDim &atom = formula.atoms[i].dims[dim];
-    int64_t first = std::max<int64_t>(values[atom.lo], 0), end = std::min(values[atom.hi], keys);
-    for (int64_t k = first; k < end; ++k)
-      if (atom.modulus <= 1 || holds(atom, query, k, values))
-        signatures[k] |= Signature(1) << i;
-  }
-  return signatures;
-}
-
-void TileMap::row(const Coords &query, uint8_t *visible) const {
-  assert(dataBits == 0 && "data atoms have no truth without their data");
-  std::vector<Signature> all{~kBeyondEnd};
-  for (int d = 0; d < geo.rank; ++d) {
-    std::vector<Signature> here =
-        signaturesOf(formula, d, query[d], geo.keys[d], env());
-    std::vector<Signature> next;
-    for (Signature outer : all)
-      for (Signature inner : here)
-        next.push_back(outer & inner);
-    all = std::move(next);
-  }
-  // Neighbours mostly agree.
-  Signature known = all.empty() ? 0 : all.front();
-  bool truth = formula.truthOf(known);
-  for (size_t k = 0; k < all.size(); ++k) {
-    if (all[k] != known) {
-      known = all[k];
-      truth = formula.truthOf(known);
-    }
-    visible[k] = truth;
   }
 }
 

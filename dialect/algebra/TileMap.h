@@ -3,7 +3,7 @@
 // A tile is a box of the token layout. The map of a query tile is a list of disjoint boxes of key
 // tiles, each full (every pair visible: no mask needed) or partial; tiles without a visible pair
 // are in no box. Visited and full are exact for formulas of box atoms; data atoms, and residues of
-// a modulus too large to be swept (kMaxStep), are "either", which keeps the answer safe. Cost per
+// more moduli than are swept (kMaxResidues), are "either", which keeps the answer safe. Cost per
 // query tile does not depend on the number of keys.
 //
 //===----------------------------------------------------------------------===//
@@ -88,6 +88,7 @@ private:
   using RunsOfTile = std::array<const Runs *, kMaxRank>;
 
   Environment env() const { return {symbolValues.data(), data.tables.data()}; }
+  void addExistence();
   void findRuns(int dim, int64_t queryTile, Runs &out) const;
   void findPatterns();
   void makeTemplates();
@@ -95,9 +96,6 @@ private:
   std::vector<BoxTemplate> templatesOf(const RunsOfTile &runs) const;
   void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
   void splitByData(int64_t queryTile, const RunsOfTile &runs, std::vector<KeyBox> &out) const;
-  void cutAtEnd(std::vector<KeyBox> &boxes) const;
-  __int128 pairsBetween(const TokenBox &queries, const TokenBox &keys) const;
-  bool isBeyondEnd(const Coords &tile) const;
   void findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange>> &out) const;
   DataTruth truthAt(const std::vector<std::vector<KeyTileRange>> &shares, int64_t tile) const;
   uint32_t listedBits(Signature holds) const;
@@ -110,7 +108,8 @@ private:
   std::vector<int64_t> symbolValues;
   MapData data;
   Signature dataBits, uncertain; ///< data atoms, and atoms that may be false where they hold
-  bool knowsData = false;        ///< some data atom has classes
+  Signature existingQueries = 0, existingKeys = 0; ///< of a bounded layout: atoms for its tokens
+  bool knowsData = false; ///< some data atom has classes
   /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many
   /// tiles. Runs with the same signatures in the same order have one pattern, and boxes follow from the
   /// patterns of a tile alone.

@@ -248,7 +248,7 @@ const ErrorCase kMaskExpressionErrors[] = {
      {"2:11896: error: mask has more than 1000 mask kinds"}},
     {"TooManyDifferentParts",
      kernelWith("mask " + sinks(100)),
-     {"2:6: error: mask has more than 60 different parts, or they are nested too deep"}},
+     {"2:6: error: mask has more than 54 different parts, or they are nested too deep"}},
 };
 INSTANTIATE_TEST_SUITE_P(Frontend, MaskExpressionErrors, testing::ValuesIn(kMaskExpressionErrors),
                          nameOf);
