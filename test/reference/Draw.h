@@ -125,7 +125,8 @@ Shape drawShape(Draw &draw, const ShapeOptions &options = {});
 /// neighbourhoods, single label vectors and classes only where queries and keys share one layout.
 /// The same name always means the same kind of input: `len` (prefix), `kl` (key_length), `doc`,
 /// `q_doc` and `k_doc` (same), `cls3` (classes 0 .. 2), and so on. Masks with token groups name
-/// them; packed shapes get no mask tensors, block lists or spans.
+/// them. Dilated windows, strides, block lists and spans are drawn in one dimension only; packed shapes
+/// get no mask tensors, block lists or spans, and what counts in steps only with one layout.
 Mask drawMask(Draw &draw, const Shape &shape, const MaskOptions &options = {});
 
 /// A condition of the forms that people write: comparisons that are linear in q and k of one

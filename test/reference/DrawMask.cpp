@@ -73,9 +73,11 @@ static Mask drawBlock(Draw &draw, const Shape &shape) {
   return block(sizes, offsets);
 }
 
-static Mask drawStride(Draw &draw, int64_t nk) {
-  int64_t length = draw.between(1, std::min<int64_t>(nk, 24));
-  return draw.chance(50) ? strided(length) : fixed(length, draw.between(1, length));
+/// A packed sequence has no fixed positions.
+static Mask drawStride(Draw &draw, const Shape &shape) {
+  int64_t length = draw.between(1, std::min<int64_t>(shape.nk(), 24));
+  return shape.isPacked() || draw.chance(50) ? strided(length)
+                                             : fixed(length, draw.between(1, length));
 }
 
 static Mask drawGroupMask(Draw &draw, const Shape &shape) {
@@ -196,6 +198,8 @@ static Mask drawPlainLeaf(Draw &draw, const Shape &shape, const MaskOptions &opt
 static std::vector<std::function<Mask()>> familiesOf(Draw &draw, const Shape &shape,
                                                      const MaskOptions &options) {
   bool severalDims = shape.tokens.size() > 1;
+  // Kinds that know one dimension, and sequences that queries and keys share.
+  bool oneRow = !severalDims && (!shape.isPacked() || shape.oneLayout());
   std::vector<std::function<Mask()>> families;
   auto add = [&](bool wanted, std::function<Mask()> family) {
     if (wanted)
@@ -203,21 +207,21 @@ static std::vector<std::function<Mask()>> familiesOf(Draw &draw, const Shape &sh
   };
   add(options.causalDims && severalDims && shape.oneLayout(),
       [&] { return causalDim(draw.between(0, int64_t(shape.tokens.size()) - 1)); });
-  add(options.dilatedWindows, [&] { return drawDilatedWindow(draw, shape.nk()); });
+  add(options.dilatedWindows && oneRow, [&] { return drawDilatedWindow(draw, shape.nk()); });
   add(options.ranges, [&] { return drawRange(draw, shape.nk()); });
   add(options.blocks && (shape.oneLayout() || !severalDims),
       [&] { return drawBlock(draw, shape); });
-  add(options.strides, [&] { return drawStride(draw, shape.nk()); });
+  add(options.strides && oneRow, [&] { return drawStride(draw, shape); });
   add(options.borders && shape.oneLayout(), [&] { return drawBorder(draw, shape); });
   add(!shape.groups.empty(), [&] { return drawGroupMask(draw, shape); });
   add(options.labelPairs, [] { return same("q_doc", "k_doc"); });
   add(options.classes && shape.oneLayout(), [&] { return drawClasses(draw); });
   add(options.maskTensors && !shape.isPacked(), [&] { return drawMaskTensor(draw); });
-  add(options.blockLists && !shape.isPacked(), [&] { return drawBlockList(draw, shape, options); });
+  add(options.blockLists && !severalDims && !shape.isPacked(), [&] { return drawBlockList(draw, shape, options); });
   for (int n = 0; n < 3; ++n) // the widest family
     add(options.predicates,
         [&] { return predicate(drawPredicate(draw, shape, 2, options.tables)); });
-  add(!options.planFile.empty() && !shape.isPacked(),
+  add(!options.planFile.empty() && !severalDims && !shape.isPacked(),
       [&] { return drawSpans(draw, shape, options); });
   return families;
 }
