@@ -108,6 +108,10 @@ FailureOr<KernelInfo> kernelInfoOf(tile::AttentionOp op) {
   info.rank = op.getRank();
   info.tokens = lengths(op.getTokens().getDims());
   info.kvTokens = lengths(op.getKvTokens().getDims());
+  if (SplitAttr split = op.getTokens().getSplit()) {
+    info.tokens = info.kvTokens = lengths(split.getLengths());
+    info.steps = split.getSteps().vec();
+  }
   if (op.getTokens().hasGroups()) {
     TokenCount count = op.getTokens().getTokenCount();
     info.bounded = true;

@@ -134,10 +134,27 @@ static SmallVector<int64_t> dimsOf(ArrayRef<GroupAttr> groups) {
   return dims;
 }
 
+static LogicalResult verifySplitOf(function_ref<InFlightDiagnostic()> emitError,
+                                   ArrayRef<int64_t> dims, ArrayRef<GroupAttr> groups,
+                                   SplitAttr split) {
+  if (!groups.empty())
+    return emitError() << "a layout of token groups cannot be split";
+  SmallVector<int64_t> expected = split.getDims();
+  bool fits = dims.size() == expected.size();
+  for (auto [dim, other] : llvm::zip(dims, expected))
+    fits &= dim == other || ShapedType::isDynamic(other);
+  if (fits)
+    return success();
+  return emitError() << "the layout's dimensions do not follow from its split";
+}
+
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 ArrayRef<int64_t> dims, ArrayRef<GroupAttr> groups) {
+                                 ArrayRef<int64_t> dims, ArrayRef<GroupAttr> groups,
+                                 SplitAttr split) {
   if (failed(verifyLengths(emitError, dims)) || failed(verifyGroups(emitError, groups)))
     return failure();
+  if (split)
+    return verifySplitOf(emitError, dims, groups, split);
   if (groups.empty())
     return success();
   SmallVector<int64_t> expected = dimsOf(groups);
@@ -152,15 +169,61 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 int64_t GroupAttr::getNumTokens() const { return productOf(getDims()); }
 
 LayoutAttr LayoutAttr::ofGroups(MLIRContext *context, ArrayRef<GroupAttr> groups) {
-  return get(context, dimsOf(groups), groups);
+  return get(context, dimsOf(groups), groups, SplitAttr());
 }
 
 LayoutAttr LayoutAttr::withDims(ArrayRef<int64_t> dims) const {
-  return get(getContext(), dims, getGroups());
+  return get(getContext(), dims, getGroups(), getSplit());
+}
+
+LayoutAttr LayoutAttr::splitBy(ArrayRef<int64_t> steps) const {
+  assert(!hasGroups() && !getSplit() && "a layout is split once, and not with token groups");
+  if (llvm::all_of(steps, [](int64_t step) { return step == 1; }))
+    return *this;
+  auto split = SplitAttr::get(getContext(), getDims(), steps);
+  return get(getContext(), split.getDims(), getGroups(), split);
 }
 
 int64_t LayoutAttr::getNumTokens() const {
+  if (getSplit())
+    return productOf(getSplit().getLengths());
   return hasGroups() ? tokensOf(getGroups()) : productOf(getDims());
+}
+
+//===----------------------------------------------------------------------===//
+// Positions and residues
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> SplitAttr::getDims() const {
+  SmallVector<int64_t> dims;
+  for (auto [length, step] : llvm::zip_equal(getLengths(), getSteps())) {
+    dims.push_back(ShapedType::isDynamic(length) ? length : ceilDiv(length, step));
+    if (step > 1)
+      dims.push_back(step);
+  }
+  return dims;
+}
+
+bool SplitAttr::isRagged() const {
+  int64_t length = getLengths().front(), step = getSteps().front();
+  return step > 1 && (ShapedType::isDynamic(length) || length % step != 0);
+}
+
+LogicalResult SplitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                ArrayRef<int64_t> lengths, ArrayRef<int64_t> steps) {
+  if (failed(verifyLengths(emitError, lengths)))
+    return failure();
+  if (lengths.size() != steps.size())
+    return emitError() << "a split has " << steps.size() << " steps for " << lengths.size()
+                       << " dimensions";
+  for (auto [d, length, step] : llvm::enumerate(lengths, steps)) {
+    if (step < 1 || step >= kMaxMagnitude)
+      return emitError() << "a split has the step " << step
+                         << ", but must have at least 1 and below 2^40";
+    if (d > 0 && step > 1 && (ShapedType::isDynamic(length) || length % step != 0))
+      return emitError() << "the step " << step << " of a split does not divide dimension " << d;
+  }
+  return success();
 }
 
 TokenCount LayoutAttr::getTokenCount() const {
@@ -215,18 +278,46 @@ void GroupAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+Attribute SplitAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int64_t> lengths, steps;
+  if (parser.parseLess() || parseLengths(parser, lengths) || parser.parseComma() ||
+      parser.parseKeyword("by") || parser.parseEqual() || parseLengths(parser, steps) ||
+      parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(),
+                    lengths, steps);
+}
+
+void SplitAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printLengths(printer, getLengths());
+  printer << ", by = ";
+  printLengths(printer, getSteps());
+  printer << ">";
+}
+
 Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> dims;
   SmallVector<GroupAttr> groups;
+  SplitAttr split;
   if (parser.parseLess() || parseLengths(parser, dims))
     return {};
-  while (succeeded(parser.parseOptionalComma()))
-    if (parser.parseAttribute(groups.emplace_back()))
+  while (succeeded(parser.parseOptionalComma())) {
+    SMLoc loc = parser.getCurrentLocation();
+    Attribute part;
+    if (parser.parseAttribute(part))
       return {};
+    if (auto group = dyn_cast<GroupAttr>(part))
+      groups.push_back(group);
+    else if (isa<SplitAttr>(part) && !split)
+      split = cast<SplitAttr>(part);
+    else
+      return parser.emitError(loc, "expected #attn.group or one #attn.split"), Attribute();
+  }
   if (parser.parseGreater())
     return {};
   return getChecked([&] { return parser.emitError(parser.getNameLoc()); }, parser.getContext(),
-                    dims, groups);
+                    dims, groups, split);
 }
 
 void LayoutAttr::print(AsmPrinter &printer) const {
@@ -234,6 +325,8 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printLengths(printer, getDims());
   for (GroupAttr group : getGroups())
     printer << ", " << Attribute(group);
+  if (getSplit())
+    printer << ", " << Attribute(getSplit());
   printer << ">";
 }
 
@@ -276,6 +369,8 @@ double AttentionOp::getEffectiveScale() {
 static LogicalResult verifyShapes(AttentionOp op) {
   auto q = op.getQuery().getType(), k = op.getKey().getType(), v = op.getValue().getType();
   auto o = op.getOutput().getType();
+  if (op.getTokens().getSplit() || op.getKvTokens().getSplit())
+    return op.emitOpError("takes layouts that are not split; tiles may be");
   for (auto [name, type] : {std::pair("query", q), std::pair("key", k), std::pair("value", v)})
     for (int d : {0, 1, 3})
       if (type.isDynamicDim(d) || type.getDimSize(d) < 1)

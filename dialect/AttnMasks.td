@@ -24,13 +24,13 @@ class Attn_Mask<string name, string keyword, list<string> methods = []>
 // Row-major order
 //===----------------------------------------------------------------------===//
 
-def Attn_AllMask : Attn_Mask<"All", "all"> {
+def Attn_AllMask : Attn_Mask<"All", "all", ["residueSteps"]> {
   let summary = "every key: dense attention";
   let formula = "true";
   let example = "tokens [16] mask all";
 }
 
-def Attn_CausalMask : Attn_Mask<"Causal", "causal", ["verifyOn", "isLinear"]> {
+def Attn_CausalMask : Attn_Mask<"Causal", "causal", ["verifyOn", "isLinear", "residueSteps"]> {
   let summary = "no key after the query, aligned at the last query and key";
   let description = [{
     `#attn.causal` is `k <= q + q_offset`; `#attn.causal<top_left = true>` ignores the offset, and
@@ -44,7 +44,7 @@ def Attn_CausalMask : Attn_Mask<"Causal", "causal", ["verifyOn", "isLinear"]> {
   let genVerifyDecl = 1;
 }
 
-def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn"]> {
+def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn", "residueSteps"]> {
   let summary = "keys near the query, every `dilation`-th of them";
   let formula = "q - left * dilation <= k <= q + right * dilation, (q - k) mod dilation = 0";
   let example = "tokens [16] mask window(3)";
@@ -54,7 +54,7 @@ def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn"]> {
   let genVerifyDecl = 1;
 }
 
-def Attn_SinkMask : Attn_Mask<"Sink", "sink"> {
+def Attn_SinkMask : Attn_Mask<"Sink", "sink", ["residueSteps"]> {
   let summary = "the first keys, seen by every query";
   let formula = "k < count";
   let example = "tokens [16] mask sink(3)";
@@ -63,7 +63,7 @@ def Attn_SinkMask : Attn_Mask<"Sink", "sink"> {
   let genVerifyDecl = 1;
 }
 
-def Attn_PrefixMask : Attn_Mask<"Prefix", "prefix", ["verifyOn"]> {
+def Attn_PrefixMask : Attn_Mask<"Prefix", "prefix", ["verifyOn", "residueSteps"]> {
   let summary = "k < n, with n fixed or given per batch entry by the run-time input `input`";
   let description = [{ `#attn.prefix<16>`, or `#attn.prefix<@length>` for an i32[batch] input. }];
   let formula = "k < n";
@@ -74,7 +74,7 @@ def Attn_PrefixMask : Attn_Mask<"Prefix", "prefix", ["verifyOn"]> {
   let genVerifyDecl = 1;
 }
 
-class Attn_Range<string name, string keyword> : Attn_Mask<name, keyword, ["verifyOn"]> {
+class Attn_Range<string name, string keyword> : Attn_Mask<name, keyword, ["verifyOn", "residueSteps"]> {
   let description = [{ A range of positions, or a token group of the layout by its name. }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$first,
                         DefaultValuedParameter<"int64_t", "0">:$count,
@@ -93,7 +93,7 @@ def Attn_QueriesMask : Attn_Range<"Queries", "queries"> {
   let example = "tokens [16] mask queries(first = 5, count = 4)";
 }
 
-def Attn_GlobalMask : Attn_Mask<"Global", "global"> {
+def Attn_GlobalMask : Attn_Mask<"Global", "global", ["residueSteps"]> {
   let summary = "global tokens: seen by every query, and seeing every key";
   let formula = "first <= k < first + count or first <= q < first + count";
   let example = "tokens [16] mask global(2) | window(2)";
@@ -102,7 +102,7 @@ def Attn_GlobalMask : Attn_Mask<"Global", "global"> {
   let genVerifyDecl = 1;
 }
 
-def Attn_StridedMask : Attn_Mask<"Strided", "strided", ["verifyOn"]> {
+def Attn_StridedMask : Attn_Mask<"Strided", "strided", ["verifyOn", "residueSteps"]> {
   let summary = "every `stride`-th key, counted from the query (Sparse Transformer, arXiv 1904.10509)";
   let formula = "(q - k) mod stride = 0";
   let example = "tokens [16] mask causal & (window(4) | strided(4))";
@@ -162,7 +162,7 @@ def Attn_BlockMask : Attn_Mask<"Block", "block", ["verifyOn", "isLinear"]> {
 }
 
 def Attn_NeighborhoodMask : Attn_Mask<"Neighborhood", "neighborhood",
-                                      ["verifyOn", "isLinear", "standsAlone"]> {
+                                      ["verifyOn", "isLinear", "standsAlone", "residueSteps"]> {
   let summary = "generalised neighbourhood attention (arXiv 2504.16922), per dimension of the layout";
   let description = [{
     Per dimension with length L: g = q mod dilation, p = q div dilation, n = ceil((L - g) / dilation);
@@ -191,7 +191,7 @@ def Attn_NeighborhoodMask : Attn_Mask<"Neighborhood", "neighborhood",
 // Data
 //===----------------------------------------------------------------------===//
 
-def Attn_SameMask : Attn_Mask<"Same", "same", ["verifyOn"]> {
+def Attn_SameMask : Attn_Mask<"Same", "same", ["verifyOn", "residueSteps"]> {
   let summary = "equal labels: documents, segments, regions; run-time i32 vectors in any order";
   let description = [{ `#attn.same<@doc>`, or `#attn.same<@of_queries, @of_keys>`. }];
   let formula = "label[q] = label[k]";
@@ -201,7 +201,7 @@ def Attn_SameMask : Attn_Mask<"Same", "same", ["verifyOn"]> {
   let assemblyFormat = "`<` $input (`,` $key_input^)? `>`";
 }
 
-def Attn_ClassesMask : Attn_Mask<"Classes", "classes", ["verifyOn"]> {
+def Attn_ClassesMask : Attn_Mask<"Classes", "classes", ["verifyOn", "residueSteps"]> {
   let summary = "a table says which class of queries sees which class of keys";
   let description = [{
     `#attn.classes<@modality, count = 2, allow = [true, false, true, true]>`: row-major, a row for each
@@ -216,7 +216,7 @@ def Attn_ClassesMask : Attn_Mask<"Classes", "classes", ["verifyOn"]> {
   let genVerifyDecl = 1;
 }
 
-def Attn_InputMask : Attn_Mask<"Input", "input", ["verifyOn"]> {
+def Attn_InputMask : Attn_Mask<"Input", "input", ["verifyOn", "residueSteps"]> {
   let summary = "a run-time bool tensor; extents of 1 are broadcast";
   let formula = "mask[b, h, q, k]";
   let example = "tokens [16] input seen : bool[1, 1, tokens, kv_tokens] mask from(seen)";
@@ -274,7 +274,7 @@ def Attn_PackedMask : Attn_Mask<"Packed", "packed", ["verifyOn", "simplified", "
 }
 
 class Attn_Connective<string name, string keyword>
-    : Attn_Mask<name, keyword, ["verifyOn", "isLinear", "simplified", "forHead", "blockSize"]> {
+    : Attn_Mask<name, keyword, ["verifyOn", "isLinear", "simplified", "forHead", "blockSize", "residueSteps"]> {
   let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$operands);
   let assemblyFormat = "`<` $operands `>`";
   let genVerifyDecl = 1;
@@ -290,7 +290,8 @@ def Attn_OrMask : Attn_Connective<"Or", "or"> {
   let example = "tokens [16] mask window(3) | sink(2)";
 }
 def Attn_NotMask : Attn_Mask<"Not", "not",
-                             ["verifyOn", "isLinear", "simplified", "forHead", "blockSize"]> {
+                             ["verifyOn", "isLinear", "simplified", "forHead", "blockSize",
+                              "residueSteps"]> {
   let summary = "keys that the operand hides";
   let formula = "not a";
   let example = "tokens [16] mask causal & !window(3)";
@@ -322,6 +323,25 @@ def Attn_GroupAttr : AttrDef<Attn_Dialect, "Group"> {
   }];
 }
 
+def Attn_SplitAttr : AttrDef<Attn_Dialect, "Split"> {
+  let mnemonic = "split";
+  let summary = "dimensions of tokens, some cut into position and residue";
+  let description = [{
+    `#attn.split<[8190], by = [8]>`: token x of a dimension lies at position x div step with residue
+    x mod step. The row-major order stays what it was, so only the first dimension may have a length that
+    its step does not divide.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$lengths, ArrayRefParameter<"int64_t">:$steps);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Positions and residues of each dimension; `?` stays `?`.
+    ::llvm::SmallVector<int64_t> getDims() const;
+    /// Whether the last position of the first dimension does not exist for all residues, or may not.
+    bool isRagged() const;
+  }];
+}
+
 def Attn_LayoutAttr : AttrDef<Attn_Dialect, "Layout"> {
   let mnemonic = "layout";
   let summary = "lengths of a token layout, row-major, `?` where known only at run time";
@@ -330,13 +350,17 @@ def Attn_LayoutAttr : AttrDef<Attn_Dialect, "Layout"> {
     have several dimensions: `#attn.layout<[31, 48, 80], #attn.group<"video", [30, 48, 80]>,
     #attn.group<"text", [256]>>`. The dimensions are then those of the first group, lengthened until all
     tokens have a place; positions beyond the last token do not exist.
+
+    A layout may be split for tiles that keep to one residue: `#attn.layout<[1024, 8],
+    #attn.split<[8190], by = [8]>>`.
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$dims,
-                        OptionalArrayRefParameter<"::attn::GroupAttr">:$groups);
+                        OptionalArrayRefParameter<"::attn::GroupAttr">:$groups,
+                        OptionalParameter<"::attn::SplitAttr">:$split);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let builders = [AttrBuilder<(ins "::llvm::ArrayRef<int64_t>":$dims), [{
-    return $_get($_ctxt, dims, ::llvm::ArrayRef<::attn::GroupAttr>());
+    return $_get($_ctxt, dims, ::llvm::ArrayRef<::attn::GroupAttr>(), ::attn::SplitAttr());
   }]>];
   let extraClassDeclaration = [{
     /// Dimensions follow from the groups.
@@ -347,8 +371,12 @@ def Attn_LayoutAttr : AttrDef<Attn_Dialect, "Layout"> {
     int64_t getNumTokens() const;
     /// Numbers of tokens that the layout can have.
     TokenCount getTokenCount() const;
+    /// Whether the layout has, or may have, places for more tokens than there are.
+    bool isBounded() const { return hasGroups() || (getSplit() && getSplit().isRagged()); }
     /// The same tokens in other dimensions: flattened, or with every `?` bound.
     LayoutAttr withDims(::llvm::ArrayRef<int64_t> dims) const;
+    /// The tokens split by steps, one for each dimension; as they are if all steps are 1.
+    LayoutAttr splitBy(::llvm::ArrayRef<int64_t> steps) const;
   }];
 }
 

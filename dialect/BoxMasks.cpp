@@ -59,14 +59,16 @@ struct WindowDim {
 };
 } // namespace
 
-/// The bounds of one dimension, and in `taps` how many keys the window holds where nothing is outside.
-static AtomDim neighborhoodDim(FormulaBuilder &builder, int d, const WindowDim &w, ExprId &taps) {
+/// The bounds in dimension d of the given length, and in `taps` how many keys the window holds where
+/// nothing is outside.
+static AtomDim neighborhoodDim(FormulaBuilder &builder, int d, ExprId length, const WindowDim &w,
+                               ExprId &taps) {
   ExprDag &e = builder.dag(d);
   auto number = [&](int64_t value) { return e.constant(value); };
   ExprId q = builder.query(d), one = number(1), zero = number(0), step = number(w.dilation);
   ExprId group = e.mod(q, step), p = e.floorDiv(q, step);
   // ceil((L - g) / dilation) tokens in the dilation group.
-  ExprId n = e.floorDiv(e.sub(e.add(builder.length(d), number(w.dilation - 1)), group), step);
+  ExprId n = e.floorDiv(e.sub(e.add(length, number(w.dilation - 1)), group), step);
   ExprId first = e.mul(e.floorDiv(p, number(w.stride)), number(w.stride));
   ExprId centre = number(w.causal ? w.stride - 1 : w.stride / 2);
   ExprId leader = e.min(e.add(first, centre), e.sub(n, one));
@@ -97,20 +99,65 @@ static AtomDim neighborhoodDim(FormulaBuilder &builder, int d, const WindowDim &
   return {lo, hi, w.dilation};
 }
 
+static WindowDim windowDim(NeighborhoodAttr mask, size_t d) {
+  return {mask.getWindow()[d], mask.getStride()[d], mask.getDilation()[d], mask.getCausal()[d],
+          mask.getBorder()};
+}
+
+/// On a layout split by the dilations the window of a residue is one of neighbours. `isLong`: the box of
+/// the residues that have a last position, or of those that have not.
+static TermId splitNeighborhood(FormulaBuilder &builder, NeighborhoodAttr mask, bool isLong) {
+  std::vector<AtomDim> dims;
+  std::vector<ExprId> taps;
+  for (auto [d, split] : llvm::enumerate(builder.splitDims())) {
+    WindowDim window = windowDim(mask, d);
+    ExprDag &e = builder.dag(split.position);
+    ExprId length = builder.length(split.position);
+    if (split.step > 1) {
+      assert(window.dilation == split.step && "the layout is split as the mask wants it");
+      window.dilation = 1;
+    }
+    bool isRagged = split.longResidues >= 0;
+    if (isRagged && !isLong)
+      length = e.sub(length, e.constant(1));
+    dims.push_back(neighborhoodDim(builder, split.position, length, window, taps.emplace_back()));
+    if (split.step == 1)
+      continue;
+    AtomDim residue = builder.sameResidue(split);
+    if (isRagged) {
+      ExprDag &r = builder.dag(split.position + 1);
+      ExprId none = r.constant(-kInfinity), hasLast = r.less(r.query(), split.longResidues);
+      residue.hi = isLong ? r.select(hasLast, residue.hi, none) : r.select(hasLast, none, residue.hi);
+    }
+    dims.push_back(residue);
+    taps.push_back(builder.dag(split.position + 1).constant(1));
+  }
+  if (mask.getBorder() == Border::Zero)
+    builder.setTaps(std::move(taps));
+  return builder.box(std::move(dims));
+}
+
 TermId NeighborhoodAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
+  if (builder.isSplit()) {
+    TermId term = splitNeighborhood(builder, *this, /*isLong=*/true);
+    return builder.splitDims().front().longResidues < 0
+               ? term
+               : builder.orOf(term, splitNeighborhood(builder, *this, /*isLong=*/false));
+  }
   std::vector<AtomDim> dims;
   std::vector<ExprId> taps;
   for (int d = 0; d < builder.rank(); ++d)
-    dims.push_back(neighborhoodDim(
-        builder, d,
-        {getWindow()[d], getStride()[d], getDilation()[d], getCausal()[d], getBorder()},
-        taps.emplace_back()));
+    dims.push_back(neighborhoodDim(builder, d, builder.length(d), windowDim(*this, d),
+                                   taps.emplace_back()));
   if (getBorder() == Border::Zero)
     builder.setTaps(std::move(taps));
   return builder.box(std::move(dims));
 }
 
 bool NeighborhoodAttr::isLinear() const { return false; }
+SmallVector<int64_t> NeighborhoodAttr::residueSteps(int64_t) const {
+  return SmallVector<int64_t>(getDilation().asArrayRef());
+}
 bool NeighborhoodAttr::standsAlone() const { return getBorder() == Border::Zero; }
 
 LogicalResult NeighborhoodAttr::verify(function_ref<InFlightDiagnostic()> emitError,

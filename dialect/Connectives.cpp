@@ -60,6 +60,24 @@ static int64_t commonBlockSize(ArrayRef<Attribute> operands) {
   return size;
 }
 
+/// What all operands say of a dimension, 1 where they differ. In an `and` an operand that takes any split
+/// has no say: it can only hide keys of the residue.
+static SmallVector<int64_t> commonSteps(ArrayRef<Attribute> operands, int64_t rank, bool isAnd) {
+  SmallVector<int64_t> steps = asMask(operands.front()).residueSteps(rank);
+  for (Attribute operand : operands.drop_front()) {
+    SmallVector<int64_t> others = asMask(operand).residueSteps(rank);
+    if (steps.empty() || others.empty())
+      return {};
+    for (auto [step, other] : llvm::zip_equal(steps, others)) {
+      if (isAnd && (step == 0 || other == 0))
+        step = std::max(step, other);
+      else if (step != other)
+        step = 1;
+    }
+  }
+  return steps;
+}
+
 static Attribute invert(Attribute mask) {
   if (auto inverted = dyn_cast<NotAttr>(mask))
     return inverted.getOperand();
@@ -123,6 +141,9 @@ LogicalResult AndAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
 }
 bool AndAttr::isLinear() const { return areLinear(getOperands()); }
 int64_t AndAttr::blockSize() const { return commonBlockSize(getOperands()); }
+SmallVector<int64_t> AndAttr::residueSteps(int64_t rank) const {
+  return commonSteps(getOperands(), rank, /*isAnd=*/true);
+}
 Attribute AndAttr::forHead(int64_t head) const {
   return get(getContext(), operandsForHead(getOperands(), head));
 }
@@ -144,6 +165,9 @@ LogicalResult OrAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
 }
 bool OrAttr::isLinear() const { return areLinear(getOperands()); }
 int64_t OrAttr::blockSize() const { return commonBlockSize(getOperands()); }
+SmallVector<int64_t> OrAttr::residueSteps(int64_t rank) const {
+  return commonSteps(getOperands(), rank, /*isAnd=*/false);
+}
 Attribute OrAttr::forHead(int64_t head) const {
   return get(getContext(), operandsForHead(getOperands(), head));
 }
@@ -164,6 +188,12 @@ LogicalResult NotAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
 }
 bool NotAttr::isLinear() const { return areLinear(getOperand()); }
 int64_t NotAttr::blockSize() const { return commonBlockSize(getOperand()); }
+SmallVector<int64_t> NotAttr::residueSteps(int64_t rank) const {
+  SmallVector<int64_t> steps = asMask(getOperand()).residueSteps(rank);
+  for (int64_t &step : steps)
+    step = std::min<int64_t>(step, 1);
+  return steps;
+}
 Attribute NotAttr::forHead(int64_t head) const {
   return get(getContext(), asMask(getOperand()).forHead(head));
 }

@@ -30,6 +30,10 @@ static int32_t keyInputOf(const MaskInputs &inputs, FlatSymbolRefAttr queries,
   return inputIndex(inputs, keys ? keys : queries);
 }
 
+/// Of masks whose data is read at row-major positions.
+static SmallVector<int64_t> anySplit(int64_t rank) { return SmallVector<int64_t>(rank, 0); }
+
+SmallVector<int64_t> SameAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 TermId SameAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &inputs) const {
   return builder.labels(inputIndex(inputs, getInput()),
                         keyInputOf(inputs, getInput(), getKeyInput()));
@@ -42,6 +46,7 @@ LogicalResult SameAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
 /// Classes are few; a tile's are a bit set.
 static constexpr int64_t kMaxClasses = 4096;
 
+SmallVector<int64_t> ClassesAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 TermId ClassesAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &inputs) const {
   ClassTable table{int32_t(getCount()), {}};
   for (bool allowed : getAllow().asArrayRef())
@@ -68,6 +73,7 @@ LogicalResult ClassesAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError
 // Tensors
 //===----------------------------------------------------------------------===//
 
+SmallVector<int64_t> InputAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 TermId InputAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &inputs) const {
   return builder.mask(inputIndex(inputs, getInput()));
 }

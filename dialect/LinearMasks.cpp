@@ -16,6 +16,10 @@ static LinearBound fromQuery(int64_t constant) {
 }
 static LinearBound fixedAt(int64_t constant) { return {false, constant, {}}; }
 
+/// Of masks that compare row-major positions.
+static SmallVector<int64_t> anySplit(int64_t rank) { return SmallVector<int64_t>(rank, 0); }
+
+SmallVector<int64_t> AllAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 TermId AllAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   return builder.always();
 }
@@ -36,6 +40,9 @@ TermId CausalAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const 
   return builder.box(std::move(dims));
 }
 bool CausalAttr::isLinear() const { return getDim() < 0; }
+SmallVector<int64_t> CausalAttr::residueSteps(int64_t rank) const {
+  return getDim() < 0 ? anySplit(rank) : SmallVector<int64_t>();
+}
 LogicalResult CausalAttr::verify(function_ref<InFlightDiagnostic()> emitError, bool topLeft,
                                  int64_t dim) {
   if (dim < -1 || dim > 3)
@@ -55,16 +62,29 @@ LogicalResult CausalAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
                      << rank << (rank == 1 ? " dimension" : " dimensions") << ", counted from 0";
 }
 
+/// The residues that lie a multiple of the step from the query's position.
+static TermId ownResidue(FormulaBuilder &builder) {
+  FormulaBuilder::SplitDim split = builder.splitDims().front();
+  int dim = split.position + 1;
+  ExprId shift = builder.symbol(dim, {SymbolKind::QueryOffset});
+  return builder.slab(dim, builder.sameResidue(split, shift));
+}
+
 TermId WindowAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   int64_t dilation = getDilation(), left = getLeft() * dilation, right = getRight() * dilation;
-  if (dilation == 1)
-    return builder.interval(fromQuery(-left), fromQuery(right + 1));
+  if (dilation == 1 || builder.isSplit()) {
+    TermId near = builder.interval(fromQuery(-left), fromQuery(right + 1));
+    return dilation == 1 ? near : builder.andOf(near, ownResidue(builder));
+  }
   ExprDag &e = builder.dag(0);
   ExprId q = builder.position(0);
   AtomDim bounds{e.sub(q, e.constant(left)), e.add(q, e.constant(right + 1)), dilation};
   if (!builder.isPacked())
     bounds.shift = builder.symbol(0, {SymbolKind::QueryOffset});
   return builder.box({bounds});
+}
+SmallVector<int64_t> WindowAttr::residueSteps(int64_t rank) const {
+  return getDilation() == 1 ? anySplit(rank) : SmallVector<int64_t>{getDilation()};
 }
 LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t left,
                                  int64_t right, int64_t dilation) {
@@ -90,6 +110,7 @@ LogicalResult WindowAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
 TermId SinkAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   return builder.interval(std::nullopt, fixedAt(getCount()));
 }
+SmallVector<int64_t> SinkAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 LogicalResult SinkAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t count) {
   return verifyCount(emitError, "count", count);
 }
@@ -100,6 +121,7 @@ TermId PrefixAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &inputs) 
     end = {false, 0, {{Symbol{SymbolKind::BatchInput, inputIndex(inputs, getInput())}, 1}}};
   return builder.interval(std::nullopt, end);
 }
+SmallVector<int64_t> PrefixAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 LogicalResult PrefixAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t count,
                                  FlatSymbolRefAttr) {
   return verifyCount(emitError, "count", count);
@@ -162,6 +184,7 @@ TermId KeysAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   return getGroup() ? builder.keysOfGroup(builder.groupNamed(getGroup().getValue().str()))
                     : keysTerm(builder, getFirst(), getCount());
 }
+SmallVector<int64_t> KeysAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 LogicalResult KeysAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t first,
                                int64_t count, FlatSymbolRefAttr) {
   return verifyRange(emitError, first, count);
@@ -175,6 +198,7 @@ TermId QueriesAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const
   return getGroup() ? builder.queriesOfGroup(builder.groupNamed(getGroup().getValue().str()))
                     : builder.queries(getFirst(), getFirst() + getCount());
 }
+SmallVector<int64_t> QueriesAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 LogicalResult QueriesAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t first,
                                   int64_t count, FlatSymbolRefAttr) {
   return verifyRange(emitError, first, count);
@@ -188,6 +212,7 @@ TermId GlobalAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const 
   return builder.orOf(keysTerm(builder, getFirst(), getCount()),
                       builder.queries(getFirst(), getFirst() + getCount()));
 }
+SmallVector<int64_t> GlobalAttr::residueSteps(int64_t rank) const { return anySplit(rank); }
 LogicalResult GlobalAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t first,
                                  int64_t count) {
   return verifyRange(emitError, first, count);
@@ -203,11 +228,16 @@ static AtomDim allKeys(FormulaBuilder &builder) {
 }
 
 TermId StridedAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
+  if (builder.isSplit())
+    return getStride() == 1 ? builder.always() : ownResidue(builder);
   AtomDim bounds = allKeys(builder);
   bounds.modulus = getStride();
   if (!builder.isPacked())
     bounds.shift = builder.symbol(0, {SymbolKind::QueryOffset});
   return builder.slab(0, bounds);
+}
+SmallVector<int64_t> StridedAttr::residueSteps(int64_t rank) const {
+  return getStride() == 1 ? anySplit(rank) : SmallVector<int64_t>{getStride()};
 }
 LogicalResult StridedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t stride) {
   return verifyCount(emitError, "stride", stride, 1);

@@ -15,7 +15,11 @@ static std::vector<int64_t> lengthsOf(ArrayRef<int64_t> dims) {
 }
 
 std::optional<Formula> formulaOf(Attribute mask, LayoutAttr layout, const MaskInputs &inputs) {
-  LayoutShape shape{lengthsOf(layout.getDims()), {}};
+  LayoutShape shape{lengthsOf(layout.getDims()), {}, {}, {}};
+  if (SplitAttr split = layout.getSplit()) {
+    shape.lengths = lengthsOf(split.getLengths());
+    shape.steps = split.getSteps().vec();
+  }
   for (GroupAttr group : layout.getGroups())
     shape.groups.push_back({group.getName().str(), lengthsOf(group.getDims())});
   FormulaBuilder builder(std::move(shape));

@@ -33,6 +33,12 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
     InterfaceMethod<[{
       Tokens of a block on which the mask's data is constant, which tiles must divide; 0 for any.
     }], "int64_t", "blockSize", (ins), [{}], [{ return 0; }]>,
+    InterfaceMethod<[{
+      How the mask wants the layout split into positions and residues, for each of its `rank` dimensions:
+      s > 1 where a query sees only keys a multiple of s apart from it and the mask can be said on a layout
+      that is split by s; 0 where any split will do; 1 where none will. Empty: no split in any dimension.
+    }], "::llvm::SmallVector<int64_t>", "residueSteps", (ins "int64_t":$rank), [{}],
+        [{ return {}; }]>,
     InterfaceMethod<"The simplest mask with the same meaning; itself when there is none.",
         "::mlir::Attribute", "simplified", (ins), [{}], [{ return $_attr; }]>
   ];

@@ -39,8 +39,8 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
     longest first is best. `masks` are the distinct masks and `mask_of_head` says whose is whose: the
     tile map of a head is that of its mask (dialect/MaskFormulas.h).
 
-    On a layout of token groups the number of tokens is that of the tensors and may be smaller than the
-    layout (`isBounded`): rows whose row-major position is not below it are outside the layout, as rows
+    On a layout of token groups, or one that is split unevenly into positions and residues, the number of
+    tokens is that of the tensors and may be smaller than the layout (`isBounded`): rows whose row-major position is not below it are outside the layout, as rows
     beyond a dimension's end are. Loads give zeros for rows outside, their outputs are not stored, and
     mask regions hide such keys.
   }];
@@ -65,7 +65,7 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
     int64_t getKeyRows();   ///< tokens of a key tile
     ::llvm::SmallVector<::mlir::StringRef> getInputNameList();
     /// Whether positions of the layout may lie beyond the last token.
-    bool isBounded() { return getRank() > 1 && getKvTokens().hasGroups(); }
+    bool isBounded() { return getRank() > 1 && getKvTokens().isBounded(); }
   }];
 }
 

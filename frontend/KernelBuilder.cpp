@@ -125,7 +125,7 @@ LayoutAttr KernelBuilder::layoutOf(const syntax::Layout &layout) const {
   auto dims = llvm::map_to_vector(layout.groups.front().dims,
                                   [](const syntax::Integer &dim) { return dim.value; });
   return LayoutAttr::getChecked([&] { return source.error(layout.loc); }, source.getContext(),
-                                ArrayRef<int64_t>(dims), ArrayRef<GroupAttr>());
+                                ArrayRef<int64_t>(dims), ArrayRef<GroupAttr>(), SplitAttr());
 }
 
 /// The first group's slabs, lengthened until all tokens have a place, are counted too.

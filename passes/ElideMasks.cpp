@@ -24,14 +24,15 @@ std::optional<TileGeometry> staticGeometry(tile::AttentionOp op) {
     if (ShapedType::isDynamic(geometry.queries[d]) || ShapedType::isDynamic(geometry.keys[d]))
       return std::nullopt;
   }
+  geometry.bounded = op.isBounded();
+  geometry.numQueries = op.getTokens().getNumTokens();
+  geometry.numKeys = op.getKvTokens().getNumTokens();
   return geometry;
 }
 
 bool visitsFullTilesOnly(tile::AttentionOp op) {
   std::optional<TileGeometry> geometry = staticGeometry(op);
   if (!geometry)
-    return false;
-  if (op.getKvTokens().hasGroups())
     return false;
   MaskInputs inputs{op.getInputNameList(), SmallVector<Type>(op.getInputs().getTypes())};
   return llvm::all_of(op.getMasks(), [&](Attribute mask) {

@@ -71,8 +71,8 @@ public:
   tile::AttentionOp build() {
     tiled = tile::AttentionOp::create(
         builder, loc, op.getOutput().getType(), op.getLse().getType(), op.getQuery(), op.getKey(),
-        op.getValue(), op.getInputs(), op.getInputNamesAttr(), op.getTokens().withDims(tiles.layout),
-        op.getKvTokens().withDims(tiles.kvLayout), builder.getDenseI64ArrayAttr(tiles.queryTile),
+        op.getValue(), op.getInputs(), op.getInputNamesAttr(), tiles.queryLayoutOf(op),
+        tiles.keyLayoutOf(op), builder.getDenseI64ArrayAttr(tiles.queryTile),
         builder.getDenseI64ArrayAttr(tiles.keyTile), builder.getArrayAttr(heads.masks),
         builder.getDenseI32ArrayAttr(heads.maskOfHead), op.getQOffsetAttr());
     OpBuilder::InsertionGuard guard(builder);
@@ -271,7 +271,7 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
       return failure();
     MaskInputs inputs = op.getMaskInputs();
     for (Attribute mask : heads.masks)
-      if (!formulaOf(mask, op.getKvTokens().withDims(tiles->kvLayout), inputs))
+      if (!formulaOf(mask, tiles->keyLayoutOf(op), inputs))
         return op.emitError() << "mask has more than " << kMaxAtoms
                               << " atoms; split it over several kernels or simplify it";
     OpBuilder builder(op);

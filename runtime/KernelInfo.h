@@ -65,7 +65,11 @@ struct KernelInfo {
   int64_t batch = 1, heads = 1, kvHeads = 1, headDimQk = 0, headDimV = 0;
   /// The token layout as the spec says it; -1 where bound at run time.
   std::vector<int64_t> tokens, kvTokens;
-  /// Rank of the tiled layout: that of `tokens`, or 1 where the masks are linear and tokens flattened.
+  /// Where the layout is split into positions and residues, the step of each dimension of `tokens`, 1
+  /// for those that are left alone; else empty. A step need not divide the first dimension.
+  std::vector<int64_t> steps;
+  /// Rank of the tiled layout: that of `tokens`, split or not, or 1 where the masks are linear and tokens
+  /// flattened.
   int rank = 1;
   Coords queryTile{1, 1, 1, 1}, keyTile{1, 1, 1, 1};
   /// Distinct masks: the formula of each (an index into `formulas`) and its head parameters.

@@ -27,6 +27,7 @@ public:
   Expected<LaunchPlan> build() {
     if (Status status = checkTables(); !status)
       return status.takeError();
+    plan.table = BoxTable(info.rank, queryTiles);
     fillHeads();
     fillMaps();
     fillOrder();
@@ -38,15 +39,26 @@ private:
   TileGeometry geometryOf() const {
     TileGeometry geo;
     geo.rank = info.rank;
-    geo.bounded = info.bounded;
+    geo.bounded = info.rank > 1 && info.bounded;
     geo.numQueries = sizes.numQueries;
     geo.numKeys = sizes.numKeys;
     geo.queryTile = info.queryTile;
     geo.keyTile = info.keyTile;
-    for (int d = 0; d < info.rank; ++d) {
-      geo.queries[d] = info.rank > 1 ? sizes.tokens[size_t(d)] : sizes.numQueries;
-      geo.keys[d] = info.rank > 1 ? sizes.kvTokens[size_t(d)] : sizes.numKeys;
+    if (info.rank == 1) {
+      geo.queries[0] = sizes.numQueries;
+      geo.keys[0] = sizes.numKeys;
+      return geo;
     }
+    int next = 0;
+    for (size_t d = 0; d < sizes.tokens.size(); ++d) {
+      int64_t length = sizes.tokens[d], step = info.steps.empty() ? 1 : info.steps[d];
+      geo.keys[size_t(next++)] = ceilDiv(length, step);
+      if (step > 1)
+        geo.keys[size_t(next++)] = step;
+      geo.bounded |= length % step != 0;
+    }
+    assert(next == info.rank && "the tiled layout follows from the spec's");
+    geo.queries = geo.keys;
     return geo;
   }
 
@@ -153,83 +165,28 @@ private:
       }
   }
 
-  /// The boxes of some neighbouring query tiles.
-  struct Chunk {
-    std::vector<KeyBox> boxes;
-    std::vector<uint32_t> count; ///< of each query tile
-  };
-
   void addMap(const Formula &formula, std::vector<int64_t> values, int64_t batch, int64_t head) {
     bool empty = queryTiles == 0 || sizes.numKeys == 0;
     if (!empty)
       plan.maps.push_back(inputs.makeMap(formula, std::move(values), batch, head));
-    std::vector<Chunk> chunks(size_t(ceilDiv(queryTiles, kChunk)));
-    auto fill = [&](uint64_t number, unsigned) {
-      std::vector<KeyBox> list;
-      Chunk &chunk = chunks[size_t(number)];
-      int64_t first = int64_t(number) * kChunk;
-      for (int64_t t = first; t < std::min(first + kChunk, queryTiles); ++t) {
-        if (!empty)
-          plan.maps.back().boxes(t, list);
-        chunk.boxes.insert(chunk.boxes.end(), list.begin(), list.end());
-        chunk.count.push_back(uint32_t(list.size()));
-      }
-    };
-    if (pool && chunks.size() > 1)
-      pool->run(chunks.size(), fill);
-    else
-      for (size_t i = 0; i < chunks.size(); ++i)
-        fill(i, 0);
-    for (const Chunk &chunk : chunks) {
-      const KeyBox *next = chunk.boxes.data();
-      for (uint32_t count : chunk.count) {
-        plan.mapOffsets.push_back(numBoxes());
-        addBoxes({next, count});
-        next += count;
-      }
-    }
-    plan.mapOffsets.push_back(numBoxes());
-  }
-
-  int64_t numBoxes() const {
-    size_t words = info.rank > 1 ? plan.narrowBoxes.size() : plan.boxes.size();
-    return int64_t(words) / (2 * info.rank + 1);
-  }
-
-  void addBoxWord(int64_t word) {
-    if (info.rank > 1)
-      plan.narrowBoxes.push_back(uint16_t(word));
-    else
-      plan.boxes.push_back(int32_t(word));
-  }
-
-  void addBoxes(std::span<const KeyBox> list) {
-    TileCount count;
-    for (const KeyBox &box : list) {
-      for (const Coords *corner : {&box.lo, &box.hi})
-        for (int d = 0; d < info.rank; ++d)
-          addBoxWord((*corner)[size_t(d)]);
-      addBoxWord(int64_t(box.full) | int64_t(box.listed) << 1);
-      count.visited += box.size();
-      count.full += box.full ? box.size() : 0;
-    }
-    tileCounts.push_back(count);
+    plan.table.add(empty ? nullptr : &plan.maps.back(), pool);
   }
 
   /// Longest first, by counting; tiles of nearly equal length keep their order, so that neighbours
   /// in time share keys.
   void fillOrder() {
     int64_t longest = 0;
-    for (const TileCount &count : tileCounts)
-      longest = std::max(longest, count.visited);
+    for (int64_t map = 0; map < plan.table.numMaps(); ++map)
+      for (int64_t t = 0; t < queryTiles; ++t)
+        longest = std::max(longest, plan.table.count(map, t).visited);
     int shift = 0;
     while (longest >> shift >= kBuckets)
       ++shift;
     std::vector<uint32_t> next(size_t(longest >> shift) + 2, 0);
-    auto bucketOf = [&](const TileCount &count) {
+    auto bucketOf = [&](const BoxTable::TileCount &count) {
       return size_t((longest >> shift) - (count.visited >> shift));
     };
-    forEachTicket([&](uint32_t, const TileCount &count) {
+    forEachTicket([&](uint32_t, const BoxTable::TileCount &count) {
       ++next[bucketOf(count) + 1];
       plan.visitedTiles += count.visited;
       plan.fullTiles += count.full;
@@ -237,7 +194,7 @@ private:
     for (size_t i = 1; i < next.size(); ++i)
       next[i] += next[i - 1];
     plan.order.resize(plan.mapOfHead.size() * size_t(queryTiles));
-    forEachTicket([&](uint32_t ticket, const TileCount &count) {
+    forEachTicket([&](uint32_t ticket, const BoxTable::TileCount &count) {
       plan.order[next[bucketOf(count)]++] = ticket;
     });
     plan.allTiles = plan.tickets() * geometry.numKeyTiles();
@@ -247,7 +204,7 @@ private:
     uint32_t ticket = 0;
     for (int32_t map : plan.mapOfHead)
       for (int64_t t = 0; t < queryTiles; ++t)
-        visit(ticket++, tileCounts[size_t(map * queryTiles + t)]);
+        visit(ticket++, plan.table.count(map, t));
   }
 
   static void setStrides(int64_t (&target)[3], const TensorView &view) {
@@ -269,9 +226,8 @@ private:
     args.formulaOfHead = plan.formulaOfHead.data();
     args.headParams = plan.headParams.data();
     args.mapOfHead = plan.mapOfHead.data();
-    args.mapOffsets = plan.mapOffsets.data();
-    args.boxes = info.rank > 1 ? static_cast<const void *>(plan.narrowBoxes.data())
-                               : plan.boxes.data();
+    args.mapOffsets = plan.table.offsets();
+    args.boxes = plan.table.boxes();
     args.order = plan.order.data();
     fillTables(args);
     args.numQueries = int32_t(sizes.numQueries);
@@ -312,11 +268,7 @@ private:
     }
   }
 
-  struct TileCount {
-    int64_t visited = 0, full = 0;
-  };
   static constexpr int64_t kBuckets = 1 << 16;
-  static constexpr int64_t kChunk = 512; // query tiles of a map that one worker makes at a time
 
   const KernelInfo &info;
   const Bindings &bindings;
@@ -325,7 +277,6 @@ private:
   TileGeometry geometry;
   int64_t queryTiles;
   MapInputs inputs;
-  std::vector<TileCount> tileCounts; ///< [maps][query tiles]
   LaunchPlan plan;
 };
 

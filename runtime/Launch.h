@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "runtime/BoxTable.h"
 #include "runtime/KernelInfo.h"
 #include "runtime/Tensor.h"
 #include "runtime/WorkerPool.h"
@@ -47,14 +48,29 @@ public:
   /// (query, key) pairs that the masks show, over all heads and batch entries; an upper bound where
   /// the masks are data. Counts them now, in closed form.
   double visiblePairs() const;
+  /// Different tile maps: one for each mask, and for each batch entry or head whose data make it another
+  /// one. Their bytes in memory, and those of the order of the query tiles.
+  int64_t numMaps() const { return table.numMaps(); }
+  int64_t mapBytes() const { return table.bytes(); }
+  /// Calls visit(query tile, box, geometry) for every box of a map, with its classes.
+  template <class Visit> void forEachBox(size_t map, Visit &&visit) const {
+    if (map >= maps.size())
+      return;
+    const TileGeometry &geometry = maps[map].geometry();
+    std::vector<KeyBox> list;
+    for (int64_t t = 0; t < geometry.numQueryTiles(); ++t) {
+      maps[map].boxes(t, list);
+      for (const KeyBox &box : list)
+        visit(t, box, geometry);
+    }
+  }
+  int64_t orderBytes() const { return int64_t(order.size() * sizeof(uint32_t)); }
 
 private:
   friend class LaunchBuilder;
   KernelArgs kernelArgs{};
   std::vector<int32_t> formulaOfHead, headParams, mapOfHead;
-  std::vector<int32_t> boxes;        ///< of a layout of one dimension
-  std::vector<uint16_t> narrowBoxes; ///< of others
-  std::vector<int64_t> mapOffsets;
+  BoxTable table;
   std::vector<uint32_t> order;
   std::vector<TileMap> maps;
   std::shared_ptr<const void> tableMemory; ///< what args().tables point to

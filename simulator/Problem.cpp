@@ -141,7 +141,9 @@ static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Pr
   if (failed(tiles))
     return failure();
   problem.tiles = std::move(*tiles);
-  bool flat = problem.tiles.layout.size() != problem.tokens.size() || problem.tokens.size() == 1;
+  bool isSplit = !problem.tiles.steps.empty();
+  bool flat = !isSplit && (problem.tiles.layout.size() != problem.tokens.size() ||
+                           problem.tokens.size() == 1);
   if (!flat && problem.tokens != problem.kvTokens) {
     InFlightDiagnostic diag = op.emitError()
                               << "tokens " << layoutText(problem.tokens) << " and kv_tokens "
@@ -152,6 +154,9 @@ static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Pr
   }
   problem.tiles.layout = problem.tokens;
   problem.tiles.kvLayout = problem.kvTokens;
+  if (isSplit)
+    problem.tiles.layout = problem.tiles.kvLayout =
+        SplitAttr::get(op.getContext(), problem.tokens, problem.tiles.steps).getDims();
   if (flat) {
     problem.tiles.layout = {problem.numQueries};
     problem.tiles.kvLayout = {problem.numKeys};
@@ -162,10 +167,10 @@ static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Pr
 static FailureOr<TileGeometry> geometryOf(AttentionOp op, const Problem &problem) {
   const TileChoice &tiles = problem.tiles;
   TileGeometry geometry;
-  geometry.bounded = op.getTokens().hasGroups();
   geometry.numQueries = problem.numQueries;
   geometry.numKeys = problem.numKeys;
   geometry.rank = static_cast<int>(tiles.layout.size());
+  geometry.bounded = geometry.rank > 1 && tiles.queryLayoutOf(op).isBounded();
   for (int d = 0; d < geometry.rank; ++d) {
     geometry.queries[d] = tiles.layout[d];
     geometry.keys[d] = tiles.kvLayout[d];
@@ -267,7 +272,7 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
 FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
                               const TileGeometry &geometry, const Problem &problem) {
   std::optional<Formula> formula = formulaOf(
-      mask, op.getKvTokens().withDims(problem.tiles.kvLayout), op.getMaskInputs());
+      mask, problem.tiles.keyLayoutOf(op), op.getMaskInputs());
   if (!formula)
     return op.emitError() << "mask has more than " << kMaxAtoms
                           << " atoms; split it over several kernels or simplify it";

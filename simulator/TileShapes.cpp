@@ -1,7 +1,10 @@
 #include "simulator/TileShapes.h"
 
+#include "dialect/algebra/TileGeometry.h"
+
 #include "mlir/IR/BuiltinTypeInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallBitVector.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cassert>
@@ -41,9 +44,10 @@ static SmallVector<int64_t> usualBox(size_t rank) {
   }
 }
 
-static SmallVector<int64_t> boxOn(ArrayRef<int64_t> layout) {
-  assert(layout.size() >= 1 && layout.size() <= 4 && "layouts have 1 to 4 dimensions");
-  SmallVector<int64_t> box = usualBox(layout.size());
+/// A box that has grown and shrunk until it fits the layout. Dimensions in `last` grow only when the
+/// others have no room.
+static SmallVector<int64_t> fitted(SmallVector<int64_t> box, ArrayRef<int64_t> layout,
+                                   llvm::SmallBitVector last) {
   auto hasRoom = [&](size_t d) { return ShapedType::isDynamic(layout[d]) || box[d] < layout[d]; };
   for (size_t d = 0; d < box.size(); ++d)
     while (box[d] > 1 && !ShapedType::isDynamic(layout[d]) && box[d] / 2 >= layout[d])
@@ -51,14 +55,76 @@ static SmallVector<int64_t> boxOn(ArrayRef<int64_t> layout) {
   auto product = [&] {
     return std::accumulate(box.begin(), box.end(), int64_t(1), std::multiplies<>());
   };
+  auto isBetter = [&](size_t d, size_t other) {
+    if (hasRoom(d) != hasRoom(other))
+      return hasRoom(d);
+    return last[d] != last[other] ? !last[d] : box[d] < box[other];
+  };
   while (product() < kTileTokens) {
     size_t grown = box.size() - 1;
-    for (size_t d = box.size(); d-- > 0;)
-      if (hasRoom(d) && (!hasRoom(grown) || box[d] < box[grown]))
+    for (size_t d = box.size() - 1; d-- > 0;)
+      if (isBetter(d, grown))
         grown = d;
     box[grown] *= 2;
   }
   return box;
+}
+
+static SmallVector<int64_t> boxOn(ArrayRef<int64_t> layout) {
+  assert(layout.size() >= 1 && layout.size() <= 4 && "layouts have 1 to 4 dimensions");
+  return fitted(usualBox(layout.size()), layout, llvm::SmallBitVector(layout.size()));
+}
+
+/// The usual box of positions, of one residue as long as there are positions enough.
+static SmallVector<int64_t> boxOnSplit(ArrayRef<int64_t> layout, ArrayRef<int64_t> steps) {
+  SmallVector<int64_t> box;
+  llvm::SmallBitVector residues;
+  for (auto [extent, step] : llvm::zip_equal(usualBox(steps.size()), steps)) {
+    box.push_back(extent);
+    residues.push_back(false);
+    if (step == 1)
+      continue;
+    box.push_back(1);
+    residues.push_back(true);
+  }
+  return fitted(std::move(box), layout, std::move(residues));
+}
+
+/// Tile maps of several dimensions count the tiles of each in 16 bits.
+constexpr int64_t kMaxStep = 1 << 15;
+
+/// Steps by which all heads want the layout split; empty where it stays whole.
+static SmallVector<int64_t> stepsOf(AttentionOp op) {
+  LayoutAttr tokens = op.getTokens();
+  if (tokens != op.getKvTokens() || tokens.hasGroups())
+    return {};
+  ArrayRef<int64_t> dims = tokens.getDims();
+  bool standsAlone = false;
+  std::optional<SmallVector<int64_t>> common;
+  for (int64_t head = 0; head < op.getNumHeads(); ++head) {
+    auto mask = cast<MaskAttrInterface>(op.getMaskOfHead(head));
+    standsAlone |= mask.standsAlone();
+    SmallVector<int64_t> steps = mask.residueSteps(int64_t(dims.size()));
+    if (steps.empty())
+      return {};
+    if (!common)
+      common = steps;
+    for (auto [step, other] : llvm::zip_equal(*common, steps))
+      step = step == other ? std::max<int64_t>(step, 1) : 1;
+  }
+  // Only the first dimension may be split unevenly, an open one only by itself, and not where one box
+  // counts the keys outside.
+  size_t rank = dims.size();
+  for (auto [d, length, step] : llvm::enumerate(dims, *common)) {
+    bool isEven = !ShapedType::isDynamic(length) && length % step == 0;
+    bool mayBeUneven = d == 0 && !standsAlone && (dims.size() == 1 || !ShapedType::isDynamic(length));
+    if (step > kMaxStep || (step > 1 && ((!isEven && !mayBeUneven) || rank == size_t(kMaxRank))))
+      step = 1;
+    rank += step > 1;
+  }
+  if (rank == dims.size())
+    return {};
+  return *common;
 }
 
 TileChoice chooseTiles(ArrayRef<int64_t> tokens, ArrayRef<int64_t> kvTokens, bool linear) {
@@ -108,10 +174,38 @@ static LogicalResult fitToBlocks(AttentionOp op, TileChoice &choice, bool fixedQ
   return mlir::success();
 }
 
+/// The choice with the tiles that are asked for.
+static FailureOr<TileChoice> fitTiles(AttentionOp op, TileChoice choice, ArrayRef<int64_t> queryTile,
+                                      ArrayRef<int64_t> keyTile, int64_t maxTokens) {
+  if (!queryTile.empty())
+    choice.queryTile.assign(queryTile.begin(), queryTile.end());
+  if (!keyTile.empty())
+    choice.keyTile.assign(keyTile.begin(), keyTile.end());
+  for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)})
+    if (failed(verifyTile(op, tile, choice.layout.size(), maxTokens)))
+      return mlir::failure();
+  if (failed(fitToBlocks(op, choice, !queryTile.empty(), !keyTile.empty())))
+    return mlir::failure();
+  return choice;
+}
+
+static TileChoice splitTiles(AttentionOp op, ArrayRef<int64_t> steps) {
+  TileChoice choice;
+  choice.steps.assign(steps.begin(), steps.end());
+  choice.layout = choice.kvLayout =
+      SmallVector<int64_t>(op.getTokens().splitBy(steps).getDims());
+  choice.queryTile = choice.keyTile = boxOnSplit(choice.layout, steps);
+  return choice;
+}
+
 FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
                               ArrayRef<int64_t> keyTile, int64_t maxTokens) {
   ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
   size_t wanted = std::max(queryTile.size(), keyTile.size());
+  SmallVector<int64_t> steps = stepsOf(op);
+  size_t splitRank = tokens.size() + llvm::count_if(steps, [](int64_t step) { return step > 1; });
+  if (!steps.empty() && (wanted == 0 || wanted == splitRank))
+    return fitTiles(op, splitTiles(op, steps), queryTile, keyTile, maxTokens);
   bool flatten = wanted ? wanted != tokens.size() : linear;
   if (flatten && !linear)
     return op.emitError() << "tiles of " << wanted
@@ -123,17 +217,7 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> que
   SmallVector<int64_t> existing{op.getTokens().getNumTokens()};
   if (flatten && op.getTokens().hasGroups())
     tokens = keys = existing;
-  TileChoice choice = chooseTiles(tokens, keys, flatten);
-  if (!queryTile.empty())
-    choice.queryTile.assign(queryTile.begin(), queryTile.end());
-  if (!keyTile.empty())
-    choice.keyTile.assign(keyTile.begin(), keyTile.end());
-  for (ArrayRef<int64_t> tile : {ArrayRef(choice.queryTile), ArrayRef(choice.keyTile)})
-    if (failed(verifyTile(op, tile, choice.layout.size(), maxTokens)))
-      return mlir::failure();
-  if (failed(fitToBlocks(op, choice, !queryTile.empty(), !keyTile.empty())))
-    return mlir::failure();
-  return choice;
+  return fitTiles(op, chooseTiles(tokens, keys, flatten), queryTile, keyTile, maxTokens);
 }
 
 } // namespace attn

@@ -80,6 +80,40 @@ ExprId FormulaBuilder::length(int dim) {
   return e.floorDiv(boundIn(dim, groupBegin(1)), e.constant(slab));
 }
 
+//===----------------------------------------------------------------------===//
+// Positions and residues
+//===----------------------------------------------------------------------===//
+
+std::vector<FormulaBuilder::SplitDim> FormulaBuilder::splitDims() {
+  std::vector<SplitDim> dims;
+  int next = 0;
+  for (size_t d = 0; d < shape.steps.size(); ++d) {
+    SplitDim dim{next, shape.steps[d]};
+    int64_t step = dim.step, length = shape.lengths[d];
+    next += step > 1 ? 2 : 1;
+    bool isRagged = d == 0 && step > 1 && (length < 0 || length % step != 0);
+    if (isRagged && length >= 0)
+      dim.longResidues = dag(1).constant(length % step);
+    if (isRagged && length < 0) {
+      // Tokens behind the last whole slab of positions, 1 to step.
+      assert(shape.steps.size() == 1 && "an open length is split in one dimension alone");
+      ExprDag &e = dag(1);
+      ExprId whole = e.mul(e.sub(symbol(1, {SymbolKind::Dim, 0}), e.constant(1)), e.constant(step));
+      dim.longResidues = e.sub(symbol(1, {SymbolKind::NumKeys}), whole);
+    }
+    dims.push_back(dim);
+  }
+  return dims;
+}
+
+AtomDim FormulaBuilder::sameResidue(const SplitDim &dim, ExprId shift) {
+  ExprDag &e = dag(dim.position + 1);
+  ExprId residue = e.query();
+  if (shift >= 0)
+    residue = e.mod(e.add(residue, shift), e.constant(dim.step));
+  return {residue, e.add(residue, e.constant(1))};
+}
+
 size_t FormulaBuilder::groupNamed(const std::string &name) const {
   auto it = std::find_if(shape.groups.begin(), shape.groups.end(),
                          [&](const auto &group) { return group.name == name; });

@@ -25,6 +25,9 @@ struct LayoutShape {
     std::vector<int64_t> dims;
   };
   std::vector<Group> groups;
+  /// A layout whose dimensions are split into positions and residues: the lengths before, and a step
+  /// for each, 1 where it is left alone. Empty where nothing is split.
+  std::vector<int64_t> lengths, steps;
 };
 
 /// What a mask kind writes its formula with. Kinds say either a linear interval (`interval`), which
@@ -35,8 +38,9 @@ class FormulaBuilder {
 public:
   explicit FormulaBuilder(LayoutShape shape);
   explicit FormulaBuilder(std::vector<int64_t> extents)
-      : FormulaBuilder(LayoutShape{std::move(extents), {}}) {}
+      : FormulaBuilder(LayoutShape{std::move(extents), {}, {}, {}}) {}
 
+  /// Of the tiled layout.
   int rank() const { return static_cast<int>(shape.extents.size()); }
   ExprDag &dag(int dim) { return formula.dags[dim]; }
   /// The query's coordinate.
@@ -48,6 +52,20 @@ public:
   ExprId length(int dim);
   /// A symbol as an expression of dimension `dim`.
   ExprId symbol(int dim, Symbol symbol);
+
+  /// A dimension of the layout before it was split: its positions are dimension `position` of the tiled
+  /// layout and, with a step above 1, its residues the one after it. The first `longResidues` of them have
+  /// a last position, the others end one earlier; all have it where that is -1.
+  struct SplitDim {
+    int position;
+    int64_t step;
+    ExprId longResidues = -1; ///< an expression of dimension position + 1
+  };
+  bool isSplit() const { return !shape.steps.empty(); }
+  std::vector<SplitDim> splitDims();
+  /// Keys with the residue of the query `shift` tokens further.
+  AtomDim sameResidue(const SplitDim &dim, ExprId shift = -1);
+
   Symbol span(const SpanRule &rule);
   size_t groupNamed(const std::string &name) const;
   /// First position of token group `group`.

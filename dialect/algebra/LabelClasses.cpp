@@ -1,6 +1,7 @@
 //===- LabelClasses.cpp - tiles of labels and classes ---------------------===//
 #include "dialect/algebra/DataClasses.h"
 
+#include <bit>
 #include <cassert>
 #include <map>
 #include <mutex>
@@ -92,21 +93,21 @@ public:
   }
 
   void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
-    thread_local std::vector<int32_t> tiles;
-    tiles.clear();
+    thread_local std::vector<uint64_t> seen; // a bit for each key tile
+    seen.assign(size_t(keys.tiles() + 63) / 64, 0);
     std::span<const int32_t> labels = queries.of(queryTile);
     for (int32_t label : labels) {
       auto it = std::lower_bound(tilesOfLabel.begin(), tilesOfLabel.end(), label,
                                  [](const Entry &e, int32_t l) { return e.label < l; });
       for (; it != tilesOfLabel.end() && it->label == label; ++it)
-        tiles.push_back(it->tile);
+        seen[size_t(it->tile) / 64] |= uint64_t(1) << (it->tile % 64);
     }
-    std::sort(tiles.begin(), tiles.end());
-    tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
-    for (int32_t t : tiles) {
-      bool all = labels.size() == 1 && keys.of(t).size() == 1;
-      addTile(out, t, all ? Share::All : Share::Some);
-    }
+    for (size_t word = 0; word < seen.size(); ++word)
+      for (uint64_t bits = seen[word]; bits; bits &= bits - 1) {
+        int64_t t = int64_t(word) * 64 + std::countr_zero(bits);
+        bool all = labels.size() == 1 && keys.of(t).size() == 1;
+        addTile(out, t, all ? Share::All : Share::Some);
+      }
   }
 
 private:
@@ -123,31 +124,57 @@ public:
                std::span<const int32_t> queryClasses, std::span<const int32_t> keyClasses)
       : table(table), queries(geo, true, queryClasses), keys(geo, false, keyClasses) {}
 
-  /// Query tiles with the same classes share their ranges.
+  /// Query tiles with the same classes share their ranges, where there are few kinds of tiles.
   void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
     std::span<const int32_t> classes = queries.of(queryTile);
+    std::vector<int32_t> key(classes.begin(), classes.end());
+    {
+      std::lock_guard lock(mutex);
+      if (auto it = known.find(key); it != known.end()) {
+        out = it->second;
+        return;
+      }
+    }
+    Seen seen = seenBy(classes);
+    for (int64_t t = 0; t < keys.tiles(); ++t)
+      if (Share share = shareOf(seen, keys.of(t)); share != Share::None)
+        addTile(out, t, share);
     std::lock_guard lock(mutex);
-    auto [it, isNew] = known.try_emplace({classes.begin(), classes.end()});
-    if (isNew)
-      for (int64_t t = 0; t < keys.tiles(); ++t)
-        if (Share share = shareOf(classes, keys.of(t)); share != Share::None)
-          addTile(it->second, t, share);
-    out = it->second;
+    if (known.size() < kMaxKnown)
+      known.try_emplace(std::move(key), out);
   }
 
 private:
-  Share shareOf(std::span<const int32_t> of, std::span<const int32_t> seen) const {
-    bool some = false, all = true;
-    for (int32_t q : of)
-      for (int32_t k : seen) {
-        bool inTable = q >= 0 && q < table.count && k >= 0 && k < table.count;
-        bool allowed = inTable && table.allow[size_t(q) * size_t(table.count) + size_t(k)];
-        some |= allowed;
-        all &= allowed;
+  /// Of each class of keys, whether some and whether all of the queries' classes see it.
+  struct Seen {
+    std::vector<uint8_t> some, all;
+  };
+
+  Seen seenBy(std::span<const int32_t> classes) const {
+    size_t count = size_t(table.count);
+    Seen seen{std::vector<uint8_t>(count, 0), std::vector<uint8_t>(count, 1)};
+    for (int32_t q : classes)
+      for (size_t k = 0; k < count; ++k) {
+        uint8_t allowed = isClass(q) && table.allow[size_t(q) * count + k];
+        seen.some[k] |= allowed;
+        seen.all[k] &= allowed;
       }
+    return seen;
+  }
+
+  Share shareOf(const Seen &seen, std::span<const int32_t> classes) const {
+    bool some = false, all = true;
+    for (int32_t k : classes) {
+      some |= isClass(k) && seen.some[size_t(k)];
+      all &= isClass(k) && seen.all[size_t(k)];
+    }
     return !some ? Share::None : all ? Share::All : Share::Some;
   }
 
+  /// Others see nothing and are not seen.
+  bool isClass(int32_t number) const { return number >= 0 && number < table.count; }
+
+  static constexpr size_t kMaxKnown = 64; // so that memory does not grow with tiles times tiles
   ClassTable table;
   TileLabels queries, keys;
   mutable std::mutex mutex;

@@ -74,7 +74,7 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
 }
 
 bool TileMap::exact() const {
-  if (uncertain)
+  if (uncertain || coarsens())
     return false;
   bool alone =
       int(formula.atoms.size()) - std::popcount(existingQueries | existingKeys) == 1;
@@ -505,6 +505,33 @@ void TileMap::splitByData(int64_t queryTile, const RunsOfTile &runs,
   out = std::move(split);
 }
 
+/// Joins the boxes with the smallest gaps between them until kMaxDataBoxes are left, as partial ones.
+static void coarsen(std::vector<KeyBox> &boxes) {
+  if (boxes.size() <= kMaxDataBoxes)
+    return;
+  auto gapAfter = [&](size_t i) { return boxes[i + 1].lo[0] - boxes[i].hi[0]; };
+  std::vector<int64_t> gaps(boxes.size() - 1);
+  for (size_t i = 0; i < gaps.size(); ++i)
+    gaps[i] = gapAfter(i);
+  std::nth_element(gaps.begin(), gaps.begin() + (kMaxDataBoxes - 1), gaps.end(), std::greater<>());
+  int64_t least = gaps[kMaxDataBoxes - 1]; // gaps above it stay: fewer than kMaxDataBoxes
+  size_t kept = 0;
+  KeyBox next = boxes[0];
+  for (size_t i = 0; i + 1 < boxes.size(); ++i) {
+    bool joins = gapAfter(i) <= least;
+    KeyBox after = boxes[i + 1];
+    if (joins) {
+      next.hi[0] = after.hi[0];
+      next.full = false;
+      continue;
+    }
+    boxes[kept++] = next;
+    next = after;
+  }
+  boxes[kept++] = next;
+  boxes.resize(kept);
+}
+
 /// The boxes of a layout of one dimension, where runs come in order and nothing is precomputed.
 void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
   thread_local Runs runs;
@@ -549,6 +576,14 @@ void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
       }
     add(run, begin, run.end);
   }
+  if (coarsens())
+    coarsen(out);
+}
+
+/// Listed blocks are as many as the caller's list has, and each box knows its own.
+bool TileMap::coarsens() const {
+  return geo.rank == 1 && knowsData && formula.blockLists.empty() &&
+         geo.numKeyTiles() > int64_t(2 * kMaxDataBoxes);
 }
 
 } // namespace attn

@@ -23,6 +23,10 @@ struct KeyBox {
   int64_t size() const;
 };
 
+/// Most boxes that data makes of a query tile on a layout of one dimension, so that labels in any order do
+/// not make a table of all pairs of tiles. Beyond it the nearest boxes are joined.
+constexpr size_t kMaxDataBoxes = 256;
+
 /// Saturate at 2^63 - 1.
 struct TileCounts {
   int64_t visited = 0, full = 0, all = 0;
@@ -94,6 +98,7 @@ private:
   void makeTemplates();
   size_t templateNumber(const Coords &tile) const;
   std::vector<BoxTemplate> templatesOf(const RunsOfTile &runs) const;
+  bool coarsens() const;
   void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
   void splitByData(int64_t queryTile, const RunsOfTile &runs, std::vector<KeyBox> &out) const;
   void findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange>> &out) const;

@@ -1,6 +1,7 @@
 // passes/ alone: drawn kernels through the tiling pipeline, run by the interpreter, against the f64
 // reference. No target is involved.
 #include "passes/Pipeline.h"
+#include "simulator/TileShapes.h"
 #include "test/codegen/DrawnKernel.h"
 #include "test/passes/Interpreter.h"
 #include "test/passes/Parsed.h"
@@ -31,7 +32,7 @@ std::vector<Array> inputsOf(AttentionOp op, const ref::Context &context) {
   return inputs;
 }
 
-/// Tiles of the rank that the masks want, which divide the blocks that they list.
+/// Tiles of a rank that the masks can have, which divide the blocks that they list.
 void drawTiles(ref::Draw &draw, AttentionOp op, TilingOptions &tiling) {
   bool linear = true;
   int64_t blocks = 0;
@@ -41,6 +42,9 @@ void drawTiles(ref::Draw &draw, AttentionOp op, TilingOptions &tiling) {
     blocks = std::gcd(blocks, mask.blockSize());
   }
   size_t rank = linear ? 1 : op.getTokens().getDims().size();
+  mlir::FailureOr<TileChoice> choice = tilesOf(op, linear, {}, {}, 1024);
+  if (succeeded(choice) && !choice->steps.empty() && draw.chance(70))
+    rank = choice->layout.size();
   auto extent = [&] {
     int64_t drawn = draw.between(1, rank == 1 ? 20 : rank == 2 ? 6 : 3);
     return blocks ? std::gcd(drawn, blocks) : drawn;

@@ -1,0 +1,195 @@
+// How long the tile maps of long sequences take on one core, and how much memory, next to a table of all
+// pairs of tiles, one byte each, as block masks are stored elsewhere. The table is filled from the map,
+// which is less work than any mask on elements: its time is a lower bound.
+//
+//   tile_maps [TOKENS]            1,048,576 unless said
+#include "jit/Engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <numeric>
+#include <random>
+
+using namespace attn;
+
+namespace {
+
+struct Case {
+  std::string name, spec; ///< with one `{}` for the tokens, or none
+  std::vector<int32_t> labels, cumulative; ///< the inputs "label" and "cu", where the spec has them
+};
+
+std::vector<int32_t> sortedDocuments(int64_t tokens, int64_t count) {
+  std::mt19937_64 random(1);
+  std::vector<int32_t> ends, labels;
+  for (int64_t i = 0; i + 1 < count; ++i)
+    ends.push_back(int32_t(random() % uint64_t(tokens)));
+  ends.push_back(int32_t(tokens));
+  std::sort(ends.begin(), ends.end());
+  for (size_t document = 0; document < ends.size(); ++document)
+    labels.resize(size_t(ends[document]), int32_t(document));
+  return labels;
+}
+
+std::vector<int32_t> unsortedLabels(int64_t tokens, int64_t count) {
+  std::vector<int32_t> labels = sortedDocuments(tokens, count);
+  std::shuffle(labels.begin(), labels.end(), std::mt19937_64(2));
+  return labels;
+}
+
+std::vector<int32_t> cumulativeOf(const std::vector<int32_t> &documents) {
+  std::vector<int32_t> cumulative{0};
+  for (size_t i = 1; i <= documents.size(); ++i)
+    if (i == documents.size() || documents[i] != documents[i - 1])
+      cumulative.push_back(int32_t(i));
+  return cumulative;
+}
+
+/// 32 heads with the nine pairs of alpha and beta that a published plan mixes (arXiv 2406.14909).
+std::string spanHeads() {
+  static const std::pair<int, double> pairs[] = {{0, .125},  {0, .625}, {0, .75},
+                                                 {0, .25},   {0, .875}, {-1024, 1},
+                                                 {0, .5},    {0, .375}, {1024, .125}};
+  std::string text;
+  for (int head = 0; head < 32; ++head) {
+    auto [alpha, beta] = pairs[head * 7 % 9];
+    text += fmt::format(" heads {} {{ mask span({}, {}) }}", head, alpha, beta);
+  }
+  return text;
+}
+
+std::vector<Case> casesOf(int64_t n) {
+  auto flat = [&](const std::string &mask) {
+    return fmt::format("kernel k {{ heads 1 head_dim 16 dtype f32 tokens [{}] {} }}", n, mask);
+  };
+  auto box = [&](const std::string &layout, const std::string &mask) {
+    return fmt::format("kernel k {{ heads 1 head_dim 16 dtype f32 tokens [{}] mask {} }}", layout, mask);
+  };
+  std::vector<int32_t> documents = sortedDocuments(n, 10000);
+  std::vector<Case> cases{
+      {"causal", flat("mask causal"), {}, {}},
+      {"window 4096", flat("mask causal & window(4096)"), {}, {}},
+      {"window, sink, global", flat("mask causal & (window(4096) | sink(64)) | global(128)"), {}, {}},
+      {"blocks and a hole", flat("mask block(8192) & !window(512)"), {}, {}},
+      {"10,000 sorted documents", flat("input label : i32[tokens] mask causal & same(label)"),
+       documents, {}},
+      {"10,000 packed sequences",
+       flat(fmt::format("input cu : i32[{}] packed cu mask causal", cumulativeOf(documents).size())),
+       {}, cumulativeOf(documents)},
+      {"10,000 unsorted labels", flat("input label : i32[tokens] mask same(label)"),
+       unsortedLabels(n, 10000), {}},
+      {"dilated window 512 x 64", flat("mask window(512, dilation = 64)"), {}, {}},
+  };
+  if (n == 1 << 20) {
+    cases.push_back({"1024 x 1024, window 64 x 64", box("1024, 1024", "neighborhood(window = 64)"), {}, {}});
+    cases.push_back({"the same, dilated 4",
+                     box("1024, 1024", "neighborhood(window = 64, dilation = 4)"), {}, {}});
+    cases.push_back({"64 x 128 x 128, window 16 x 24 x 24",
+                     box("64, 128, 128", "neighborhood(window = [16, 24, 24])"), {}, {}});
+    cases.push_back({"the same, stride 16 x 8 x 8",
+                     box("64, 128, 128", "neighborhood(window = [16, 24, 24], stride = [16, 8, 8])"),
+                     {}, {}});
+  }
+  cases.push_back({"MoA plan, 32 heads",
+                   fmt::format("kernel k {{ heads 32 kv_heads 1 head_dim 1 dtype f16 tokens [{}] mask "
+                               "all {} }}",
+                               n, spanHeads()),
+                   {}, {}});
+  return cases;
+}
+
+double milliseconds(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// A launch of the kernel; nothing is ever computed, so all rows of q, k and v are one.
+struct Launch {
+  explicit Launch(const KernelInfo &info, const Case &c, int64_t tokens) {
+    std::vector<int64_t> shape{info.batch, info.heads, tokens, info.headDimQk};
+    std::vector<int64_t> keys{info.batch, info.kvHeads, tokens, info.headDimQk};
+    o = *Tensor::allocate(shape, info.dtype);
+    lse = *Tensor::allocate({info.batch, info.heads, tokens}, DType::F32);
+    memory = *Tensor::zeros(keys, info.dtype);
+    bindings.q = memory.view();
+    bindings.q.shape = shape;
+    bindings.q.strides = {0, 0, info.headDimQk, 1};
+    bindings.k = bindings.v = memory.view();
+    bindings.o = o.view();
+    bindings.lse = lse.view();
+    addInput("label", c.labels);
+    addInput("cu", c.cumulative);
+  }
+
+  void addInput(const std::string &name, const std::vector<int32_t> &values) {
+    if (!values.empty())
+      bindings.inputs[name] = TensorView(const_cast<int32_t *>(values.data()), DType::I32,
+                                         {int64_t(values.size())});
+  }
+
+  Tensor o, lse, memory;
+  Bindings bindings;
+};
+
+/// Milliseconds to fill a byte for every pair of tiles, and its size in MB.
+std::pair<double, double> tableOf(const LaunchPlan &plan, int64_t tiles) {
+  auto begin = std::chrono::steady_clock::now();
+  std::vector<uint8_t> table(size_t(tiles * tiles));
+  plan.forEachBox(0, [&](int64_t queryTile, const KeyBox &box, const TileGeometry &geo) {
+    Coords at = box.lo, grid = tileGrid(geo, false);
+    for (at[0] = box.lo[0]; at[0] < box.hi[0]; ++at[0])
+      for (at[1] = box.lo[1]; at[1] < box.hi[1]; ++at[1])
+        for (at[2] = box.lo[2]; at[2] < box.hi[2]; ++at[2])
+          for (at[3] = box.lo[3]; at[3] < box.hi[3]; ++at[3])
+            table[size_t(queryTile * tiles + rowMajor(at, grid, geo.rank))] = box.full ? 2 : 1;
+  });
+  return {milliseconds(begin), double(table.size()) / 1e6};
+}
+
+bool run(const Case &c, int64_t tokens) {
+  EngineOptions options;
+  options.threads = 1;
+  Expected<Kernel> kernel = Engine(options).compile(c.spec);
+  if (!kernel) {
+    fmt::print(stderr, "{}: {}\n", c.name, kernel.error().message);
+    return false;
+  }
+  Launch launch(kernel->info(), c, tokens);
+  double best = 1e9;
+  std::optional<LaunchPlan> kept;
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    auto begin = std::chrono::steady_clock::now();
+    Expected<LaunchPlan> plan = kernel->plan(launch.bindings);
+    if (!plan) {
+      fmt::print(stderr, "{}: {}\n", c.name, plan.error().message);
+      return false;
+    }
+    best = std::min(best, milliseconds(begin));
+    kept = std::move(*plan);
+  }
+  int64_t maps = kept->numMaps(), queryTiles = kept->tickets() / kernel->info().heads;
+  auto [tableTime, tableSize] = tableOf(*kept, queryTiles);
+  fmt::print("{:<37} {:>4} {:>9.3f} {:>9.3f} {:>10.1f} {:>9.1f} {:>7.0f}x\n", c.name, maps,
+             best / double(maps), double(kept->mapBytes()) / 1e6 / double(maps), tableTime, tableSize,
+             tableSize / (double(kept->mapBytes()) / 1e6 / double(maps)));
+  return true;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  int64_t tokens = argc > 1 ? std::atoll(argv[1]) : 1 << 20;
+  if (tokens < 1 || tokens > 1 << 24) {
+    fmt::print(stderr, "error: '{}' tokens, but 1 to 2^24 are allowed\n", argv[1]);
+    return 1;
+  }
+  fmt::print("{} tokens, one core; the whole launch plan per tile map: checks, map, order of the tiles\n\n"
+             "{:<37} {:>4} {:>9} {:>9} {:>10} {:>9} {:>8}\n",
+             tokens, "mask", "maps", "ms", "MB", "table ms", "table MB", "smaller");
+  bool ok = true;
+  for (const Case &c : casesOf(tokens))
+    ok &= run(c, tokens);
+  return ok ? 0 : 1;
+}

@@ -1,0 +1,51 @@
+//===- BoxTable.h - tile maps as kernels read them ---------------*- C++ -*-===//
+#pragma once
+
+#include "dialect/algebra/TileMap.h"
+#include "runtime/WorkerPool.h"
+
+#include <span>
+
+namespace attn {
+
+/// The boxes of tile maps, one after the other: KernelArgs::mapOffsets and KernelArgs::boxes. Its size
+/// follows the query tiles and their boxes, not pairs of tiles. Not thread-safe.
+class BoxTable {
+public:
+  struct TileCount {
+    int64_t visited = 0, full = 0;
+  };
+
+  BoxTable() = default;
+  BoxTable(int rank, int64_t queryTiles) : rank(rank), queryTiles(queryTiles) {}
+
+  /// Appends a map; null where there are no keys. A pool makes it in parallel.
+  void add(const TileMap *map, WorkerPool *pool);
+
+  int64_t numMaps() const { return queryTiles ? int64_t(tileCounts.size()) / queryTiles : 0; }
+  const int64_t *offsets() const { return offsetList.data(); }
+  const void *boxes() const {
+    return rank > 1 ? static_cast<const void *>(narrow.data()) : wide.data();
+  }
+  const TileCount &count(int64_t map, int64_t queryTile) const {
+    return tileCounts[size_t(map * queryTiles + queryTile)];
+  }
+  /// What a kernel reads of it.
+  int64_t bytes() const {
+    return int64_t(offsetList.size() * sizeof(int64_t) + wide.size() * sizeof(int32_t) +
+                   narrow.size() * sizeof(uint16_t));
+  }
+
+private:
+  void addBoxes(std::span<const KeyBox> list);
+  int64_t numBoxes() const;
+
+  int rank = 1;
+  int64_t queryTiles = 0;
+  std::vector<int64_t> offsetList;    ///< [maps][queryTiles + 1]
+  std::vector<int32_t> wide;          ///< of a layout of one dimension
+  std::vector<uint16_t> narrow;       ///< of others
+  std::vector<TileCount> tileCounts;  ///< [maps][queryTiles]
+};
+
+} // namespace attn
