@@ -59,6 +59,12 @@ static InputRoles rolesOf(const KernelInfo &info, int32_t input) {
   return roles;
 }
 
+bool isReadByMasks(const KernelInfo &info, int32_t index) {
+  InputRoles roles = rolesOf(info, index);
+  return roles.perBatch || roles.perHead || roles.ofQueries || roles.ofKeys || roles.isMask ||
+         roles.isFree;
+}
+
 std::vector<int64_t> wantedShape(const KernelInfo &info, int32_t index, const LaunchSizes &sizes) {
   std::vector<int64_t> shape = info.inputs[size_t(index)].shape;
   InputRoles roles = rolesOf(info, index);
