@@ -28,9 +28,10 @@ static ParseResult parseInputPair(AsmParser &parser, FlatSymbolRefAttr &first,
 }
 
 static void printInputPair(AsmPrinter &printer, FlatSymbolRefAttr first, FlatSymbolRefAttr second) {
-  printer << first << ", ";
+  // A space follows.
+  printer << first << ",";
   if (second)
-    printer << second << ", ";
+    printer << " " << second << ",";
 }
 
 #define GET_ATTRDEF_CLASSES

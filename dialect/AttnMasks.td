@@ -15,9 +15,11 @@ include "mlir/IR/AttrTypeBase.td"
 class Attn_Mask<string name, string keyword, list<string> methods = []>
     : AttrDef<Attn_Dialect, name, [DeclareAttrInterfaceMethods<MaskAttrInterface, methods>]> {
   let mnemonic = keyword;
-  /// For docs/masks.md: which keys a query sees, and a spec's lines that show it on a small layout.
+  /// For docs/masks.md: which keys a query sees; a spec's lines that show it on a small layout; and how
+  /// specs spell the kind, where that is not its mnemonic.
   string formula = "";
   string example = "";
+  string spelling = keyword;
 }
 
 //===----------------------------------------------------------------------===//
@@ -67,6 +69,7 @@ def Attn_PrefixMask : Attn_Mask<"Prefix", "prefix", ["verifyOn", "residueSteps"]
   let summary = "k < n, with n fixed or given per batch entry by the run-time input `input`";
   let description = [{ `#attn.prefix<16>`, or `#attn.prefix<@length>` for an i32[batch] input. }];
   let formula = "k < n";
+  let spelling = "prefix or key_length";
   let example = "tokens [16] mask causal | prefix(5)";
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$count,
                         OptionalParameter<"::mlir::FlatSymbolRefAttr">:$input);
@@ -128,6 +131,7 @@ def Attn_SpanMask : Attn_Mask<"Span", "span", ["verifyOn"]> {
     inside a block causally.
   }];
   let formula = "k <= q and (k < 64 or k >= (q div 64 + 1) * 64 - (cache - 64))";
+  let spelling = "";
   let parameters = (ins "::mlir::FloatAttr":$alpha, "::mlir::FloatAttr":$beta,
                         DefaultValuedParameter<"int64_t", "0">:$new_tokens);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -218,7 +222,8 @@ def Attn_ClassesMask : Attn_Mask<"Classes", "classes", ["verifyOn", "residueStep
 
 def Attn_InputMask : Attn_Mask<"Input", "input", ["verifyOn", "residueSteps"]> {
   let summary = "a run-time bool tensor; extents of 1 are broadcast";
-  let formula = "mask[b, h, q, k]";
+  let formula = "input[b, h, q, k]";
+  let spelling = "from";
   let example = "tokens [16] input seen : bool[1, 1, tokens, kv_tokens] mask from(seen)";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$input);
   let assemblyFormat = "`<` $input `>`";
@@ -233,7 +238,7 @@ def Attn_BlocksMask : Attn_Mask<"Blocks", "blocks", ["verifyOn", "blockSize"]> {
     extents [batch, heads], 1 where shared.
   }];
   let formula = "block (q div size, k div size) is listed";
-  let example = "tokens [256] input row_ptr : i32[5] input key_blocks : i32[10] mask causal & blocks(row_ptr, key_blocks, size = 64)";
+  let example = "tokens [128] input row_ptr : i32[9] input key_blocks : i32[19] mask causal & blocks(row_ptr, key_blocks, size = 16)";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$rows,
                         OptionalParameter<"::mlir::FlatSymbolRefAttr">:$keys, "int64_t":$size);
   let assemblyFormat = "`<` custom<InputPair>($rows, $keys) struct($size) `>`";
@@ -247,6 +252,7 @@ def Attn_WhereMask : Attn_Mask<"Where", "where", ["verifyOn", "isLinear", "forHe
     meant for each head by itself.
   }];
   let formula = "the condition";
+  let spelling = "(q, k) => condition";
   let example = "tokens [16] mask (q, k) => k <= q && (q - k < 3 || (q - k) % 4 == 0)";
   let parameters = (ins "::mlir::StringAttr":$text,
                         DefaultValuedParameter<"int64_t", "-1">:$head);
@@ -266,7 +272,7 @@ def Attn_PackedMask : Attn_Mask<"Packed", "packed", ["verifyOn", "simplified", "
     the last key of the sequence aligned. Sequences may be empty.
   }];
   let formula = "sequence(q) = sequence(k), and the mask on positions within it";
-  let example = "tokens [16] input cu : i32[4] packed cu mask causal";
+  let example = "tokens [16] input cu : i32[4] packed cu mask causal & (window(3) | sink(1))";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$queries, "::mlir::FlatSymbolRefAttr":$keys,
                         "::mlir::Attribute":$mask);
   let assemblyFormat = "`<` $queries `,` $keys `,` $mask `>`";
@@ -282,11 +288,13 @@ class Attn_Connective<string name, string keyword>
 def Attn_AndMask : Attn_Connective<"And", "and"> {
   let summary = "keys that every operand shows";
   let formula = "a and b";
+  let spelling = "&";
   let example = "tokens [16] mask causal & window(4)";
 }
 def Attn_OrMask : Attn_Connective<"Or", "or"> {
   let summary = "keys that some operand shows";
   let formula = "a or b";
+  let spelling = "|";
   let example = "tokens [16] mask window(3) | sink(2)";
 }
 def Attn_NotMask : Attn_Mask<"Not", "not",
@@ -294,6 +302,7 @@ def Attn_NotMask : Attn_Mask<"Not", "not",
                               "residueSteps"]> {
   let summary = "keys that the operand hides";
   let formula = "not a";
+  let spelling = "!";
   let example = "tokens [16] mask causal & !window(3)";
   let parameters = (ins "::mlir::Attribute":$operand);
   let assemblyFormat = "`<` $operand `>`";

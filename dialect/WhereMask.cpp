@@ -144,7 +144,7 @@ LogicalResult WhereAttr::verifyOn(function_ref<InFlightDiagnostic()> emitError,
   if (failed(verifyInputTypes(emitError, *parsed, context)))
     return failure();
   size_t rank = std::max(context.queryDims.size(), context.keyDims.size());
-  if (!isLinear() && rank > 1 &&
+  if (!isLinear() &&
       failed(verifySharedLayout(emitError, context, "a predicate with coordinates", rank)))
     return failure();
   std::optional<PairProblem> problem = problemOf(*parsed, context);

@@ -109,7 +109,7 @@ Token Lexer::next() {
   for (StringRef two : {"=>", "<=", ">=", "==", "!=", "&&", "||", ".."})
     if (rest.starts_with(two))
       return take(Token::Punctuation, 2);
-  if (StringRef("{}[](),;:=?!&|+-*/<>").contains(rest.front()))
+  if (StringRef("{}[](),;:=?!&|+-*/%<>").contains(rest.front()))
     return take(Token::Punctuation, 1);
   return invalid(1, describeCharacter(rest.front()));
 }

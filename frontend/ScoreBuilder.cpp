@@ -55,6 +55,7 @@ private:
   Value emitBinary(const syntax::ScoreNode &node, Value left, Value right);
   Value emitArithmetic(StringRef symbol, Value left, Value right);
   Value emitComparison(StringRef symbol, Value left, Value right);
+  Value emitDivision(const syntax::ScoreNode &node, Value left, Value right);
   Value emitSelect(const syntax::ScoreNode &node, ArrayRef<Value> operands);
   Value emitCall(const syntax::ScoreNode &node, ArrayRef<Value> arguments);
   Value emitIndex(const syntax::ScoreNode &node, ArrayRef<Value> indices);
@@ -231,6 +232,27 @@ Value ScoreBuilder::emitComparison(StringRef symbol, Value left, Value right) {
   return op<arith::CmpIOp>(comparison->integer, left, right);
 }
 
+/// floor(left / right) and the remainder that belongs to it. Divisors below 1 count as 1, so that no
+/// data stops a kernel.
+Value ScoreBuilder::emitDivision(const syntax::ScoreNode &node, Value left, Value right) {
+  StringRef symbol = node.text.text;
+  if (isReal(left) || isReal(right))
+    return fail(node, "'" + symbol + "' needs integers on both sides");
+  APInt divisor;
+  if (!matchPattern(right, m_ConstantInt(&divisor)))
+    right = op<arith::MaxSIOp>(right, integer(1));
+  else if (divisor.getSExtValue() < 1)
+    return fail(node, "the divisor of '" + symbol + "' is " + Twine(divisor.getSExtValue()) +
+                          ", but must be at least 1");
+  // Division truncates, so a negative numerator is shifted.
+  Value isNegative = op<arith::CmpIOp>(arith::CmpIPredicate::slt, left, integer(0));
+  Value shifted = op<arith::SubIOp>(left, op<arith::SubIOp>(right, integer(1)));
+  Value numerator = op<arith::SelectOp>(isNegative, shifted, left);
+  Value quotient = op<arith::DivSIOp>(numerator, right);
+  return symbol == "floordiv" ? quotient
+                              : op<arith::SubIOp>(left, op<arith::MulIOp>(quotient, right));
+}
+
 Value ScoreBuilder::emitBinary(const syntax::ScoreNode &node, Value left, Value right) {
   StringRef symbol = node.text.text;
   if (symbol == "&&" || symbol == "||") {
@@ -242,6 +264,8 @@ Value ScoreBuilder::emitBinary(const syntax::ScoreNode &node, Value left, Value 
     return fail(node, "'" + symbol + "' needs numbers on both sides, not conditions");
   if (StringRef("+-*/").contains(symbol))
     return emitArithmetic(symbol, left, right);
+  if (symbol == "floordiv" || symbol == "mod" || symbol == "%")
+    return emitDivision(node, left, right);
   return emitComparison(symbol, left, right);
 }
 

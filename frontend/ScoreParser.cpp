@@ -10,7 +10,7 @@ namespace {
 
 // Loosest first. `a ? b : c` binds looser than all of them.
 const SmallVector<StringRef> kBinaryLevels[] = {
-    {"||"}, {"&&"}, {"<", "<=", ">", ">=", "==", "!="}, {"+", "-"}, {"*", "/"}};
+    {"||"}, {"&&"}, {"<", "<=", ">", ">=", "==", "!="}, {"+", "-"}, {"*", "/", "floordiv", "mod", "%"}};
 
 /// Writes nodes in postfix order; a rule returns the index of its last node.
 class ScoreParser {

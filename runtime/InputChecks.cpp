@@ -59,6 +59,12 @@ static InputRoles rolesOf(const KernelInfo &info, int32_t input) {
   return roles;
 }
 
+bool isReadByMasks(const KernelInfo &info, int32_t index) {
+  InputRoles roles = rolesOf(info, index);
+  return roles.perBatch || roles.perHead || roles.ofQueries || roles.ofKeys || roles.isMask ||
+         roles.isFree;
+}
+
 std::vector<int64_t> wantedShape(const KernelInfo &info, int32_t index, const LaunchSizes &sizes) {
   std::vector<int64_t> shape = info.inputs[size_t(index)].shape;
   InputRoles roles = rolesOf(info, index);
@@ -287,10 +293,18 @@ private:
     return makeError("{}", describe(*problem, bound, names));
   }
 
+  static bool isSequenceStart(TableKind kind) {
+    return kind == TableKind::KeyBegin || kind == TableKind::AlignBegin ||
+           kind == TableKind::AlignEnd;
+  }
+
   /// Replaces a symbol by its value; those that differ between heads or batch entries, and tables, by
   /// the value of largest magnitude that they may have.
   void bindNode(const Formula &formula, PairNode &node, Interval params) const {
     int64_t value = std::max(sizes.numQueries, sizes.numKeys);
+    // A sequence that is all there is: its length and its positions are the largest that there may be.
+    if (node.op == PairOp::Table && isSequenceStart(formula.tables[size_t(node.value)].kind))
+      value = 0;
     if (node.op == PairOp::Symbol) {
       const Symbol &symbol = formula.symbols[size_t(node.value)];
       switch (symbol.kind) {

@@ -10,6 +10,9 @@ namespace attn {
 /// leaves it open.
 std::vector<int64_t> wantedShape(const KernelInfo &info, int32_t index, const LaunchSizes &sizes);
 
+/// Whether a mask depends on it, and not only the score.
+bool isReadByMasks(const KernelInfo &info, int32_t index);
+
 /// Presence, types, shapes and values of all inputs: cumulative lengths ascend from 0 to the number of
 /// tokens, listed blocks exist, tables are long enough for the indices that predicates compute.
 Status checkInputs(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes);

@@ -52,8 +52,7 @@ Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, in
   return bound;
 }
 
-/// The layout of token groups that has room for `length` tokens.
-static Expected<std::vector<int64_t>> boundedLayout(const KernelInfo &info, int64_t length) {
+Expected<std::vector<int64_t>> groupLayout(const KernelInfo &info, int64_t length) {
   bool fits = info.tokenUnit ? length >= info.tokenBase &&
                                    (length - info.tokenBase) % info.tokenUnit == 0
                              : length == info.tokenBase;
@@ -81,7 +80,7 @@ static Expected<std::vector<int64_t>> layoutOf(const KernelInfo &info,
     return makeError("'{}' has {} dimensions, but [batch, heads, tokens, head_dim] is wanted", name,
                      tensor.rank());
   if (info.bounded)
-    return boundedLayout(info, tensor.shape[2]);
+    return groupLayout(info, tensor.shape[2]);
   if (given.empty())
     return bindLayout(spec, tensor.shape[2], what);
   bool fits = given.size() == spec.size();

@@ -17,6 +17,10 @@ struct LaunchSizes {
 };
 Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindings);
 
+/// The layout of the kernel's token groups that has room for `length` tokens; an error where they cannot have
+/// as many.
+Expected<std::vector<int64_t>> groupLayout(const KernelInfo &info, int64_t length);
+
 /// Types, shapes, strides, memory and overlaps of all tensors.
 Status checkTensors(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes);
 

@@ -23,6 +23,7 @@ struct Counts {
   /// False where data, or a modulus too large to be swept, makes the map an upper bound of what is
   /// visited and a lower bound of what is full.
   bool exact = true;
+  bool exactPairs = true; ///< else `visiblePairs` is an upper bound
 
   /// Infinite where nothing is visible, 1 where there is nothing at all.
   double flopBound() const;
@@ -35,6 +36,8 @@ struct Counts {
 };
 
 Counts countsOf(const TileMap &map);
+/// Pairs of data that is known are told from the tiles and, up to 2^24 pairs, counted one by one.
+Counts countsOf(AttentionOp op, const Problem &problem, const MaskGroup &group);
 /// Over all heads of the problem: sums, and the worst of the worst query tiles.
 Counts totalOf(const Problem &problem, llvm::ArrayRef<Counts> perGroup);
 

@@ -5,6 +5,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace attn {
@@ -91,8 +93,9 @@ static FailureOr<SmallVector<int64_t>> bindGroups(AttentionOp op, ArrayRef<int64
   tokens = layout.getNumTokens();
   if (ShapedType::isDynamic(tokens)) {
     if (given.size() != 1) {
-      InFlightDiagnostic diag = op.emitError() << "a token group has the length '?', which is known "
-                                                  "only when the kernel runs";
+      InFlightDiagnostic diag = op.emitError()
+                                << "a token group has the length '?', which is known "
+                                   "only when the kernel runs";
       diag.attachNote() << "give the number of all tokens, for example with '--tokens=4096'";
       return diag;
     }
@@ -206,16 +209,19 @@ SmallVector<std::pair<Attribute, SmallVector<int64_t>>> groupHeads(AttentionOp o
   return groups;
 }
 
+/// Whether its value comes from a run-time input or differs between batch entries.
+static bool isInput(const Symbol &symbol) {
+  return symbol.kind == SymbolKind::BatchInput || symbol.kind == SymbolKind::HeadInput ||
+         symbol.kind == SymbolKind::Batch;
+}
+
 /// Bit i: node i depends on a run-time input.
 static std::vector<bool> dependsOnInput(const Formula &formula, const ExprDag &dag) {
   std::vector<bool> depends;
   for (const ExprNode &node : dag.nodes()) {
     bool here = node.op == ExprOp::Table;
-    if (node.op == ExprOp::Symbol) {
-      SymbolKind kind = formula.symbols[node.value].kind;
-      here = kind == SymbolKind::BatchInput || kind == SymbolKind::HeadInput ||
-             kind == SymbolKind::Batch;
-    }
+    if (node.op == ExprOp::Symbol)
+      here = isInput(formula.symbols[node.value]);
     for (int32_t operand : {node.a, node.b, node.c})
       here = here || (operand >= 0 && depends[operand]);
     depends.push_back(here);
@@ -223,7 +229,17 @@ static std::vector<bool> dependsOnInput(const Formula &formula, const ExprDag &d
   return depends;
 }
 
+static bool dependsOnInput(const Formula &formula, const PairExpr &predicate) {
+  return llvm::any_of(predicate, [&](const PairNode &node) {
+    return node.op == PairOp::Lookup || node.op == PairOp::Table ||
+           (node.op == PairOp::Symbol && isInput(formula.symbols[node.value]));
+  });
+}
+
 Formula withUnknownInputs(Formula formula) {
+  for (Atom &atom : formula.atoms)
+    if (atom.kind == AtomKind::Predicate && dependsOnInput(formula, formula.predicates[atom.index]))
+      atom = {AtomKind::Mask};
   for (int d = 0; d < formula.rank; ++d) {
     std::vector<bool> unknown = dependsOnInput(formula, formula.dags[d]);
     for (Atom &atom : formula.atoms) {
@@ -237,8 +253,11 @@ Formula withUnknownInputs(Formula formula) {
   return formula;
 }
 
-static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeometry &geometry,
-                                         const Problem &problem) {
+static std::vector<int64_t> symbolValues(const Formula &formula, const Problem &problem,
+                                         int64_t head) {
+  auto entry = [&](int32_t input, int64_t i) {
+    return problem.inputs ? problem.inputs->views[input].at(std::array<int64_t, 1>{i}) : 0;
+  };
   std::vector<int64_t> values;
   for (const Symbol &symbol : formula.symbols) {
     switch (symbol.kind) {
@@ -252,38 +271,117 @@ static std::vector<int64_t> symbolValues(const Formula &formula, const TileGeome
       values.push_back(problem.queryOffset);
       break;
     case SymbolKind::Dim:
-      values.push_back(geometry.keys[symbol.index]);
+      values.push_back(problem.tiling.keys[symbol.index]);
       break;
     case SymbolKind::Span:
       values.push_back(spanLength(formula.spans[symbol.index], problem.numKeys));
       break;
+    case SymbolKind::BatchInput:
+      values.push_back(entry(symbol.index, problem.inputs ? problem.inputs->batch : 0));
+      break;
+    case SymbolKind::HeadInput:
+      values.push_back(entry(symbol.index, head));
+      break;
+    case SymbolKind::Batch:
+      values.push_back(problem.inputs ? problem.inputs->batch : 0);
+      break;
     case SymbolKind::HeadParam:
     case SymbolKind::HeadFormula:
-    case SymbolKind::BatchInput:
-    case SymbolKind::HeadInput:
-    case SymbolKind::Batch:
+      assert(false && "no symbol of the formula of one head");
       values.push_back(0);
-      break; // read by no box atom
+      break;
     }
   }
   return values;
 }
 
-FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
-                              const TileGeometry &geometry, const Problem &problem) {
-  std::optional<Formula> formula = formulaOf(
-      mask, problem.tiles.keyLayoutOf(op), op.getMaskInputs());
-  if (!formula)
-    return op.emitError() << "mask has more than " << kMaxAtoms
-                          << " atoms; split it over several kernels or simplify it";
-  Formula known = withUnknownInputs(std::move(*formula));
-  bool readsInputs = known.dataAtoms() != 0;
-  std::vector<int64_t> symbols = symbolValues(known, geometry, problem);
-  return MaskGroup{mask, std::move(heads), TileMap(std::move(known), geometry, std::move(symbols)),
-                   readsInputs};
+/// The formula of a mask on the tiled layout.
+static FailureOr<Formula> formulaOn(AttentionOp op, Attribute mask, const Problem &problem) {
+  std::optional<Formula> formula =
+      formulaOf(mask, problem.tiles.keyLayoutOf(op), op.getMaskInputs());
+  if (formula)
+    return std::move(*formula);
+  return op.emitError() << "mask has more than " << kMaxAtoms
+                        << " atoms; split it over several kernels or simplify it";
 }
 
-FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request) {
+/// Inputs without a rank are not known.
+static MapInputs mapInputs(AttentionOp op, const Formula &formula, const TileGeometry &geometry,
+                           const Problem &problem) {
+  std::vector<DataView> views(op.getMaskInputs().names.size());
+  if (problem.inputs)
+    views = problem.inputs->views;
+  return {geometry, std::move(views), formula.tables, problem.numQueries, problem.queryOffset};
+}
+
+static bool readsInputs(const Formula &formula) {
+  return llvm::any_of(formula.atoms, [](const Atom &atom) {
+    return atom.kind != AtomKind::Box && atom.kind != AtomKind::Predicate;
+  });
+}
+
+FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_t> heads,
+                              const TileGeometry &geometry, const Problem &problem) {
+  FailureOr<Formula> formula = formulaOn(op, mask, problem);
+  if (failed(formula))
+    return failure();
+  if (!problem.inputs)
+    formula = withUnknownInputs(std::move(*formula));
+  bool isOpen = !problem.inputs && readsInputs(*formula), hasData = formula->dataAtoms() != 0;
+  int64_t head = heads.front(), batch = problem.inputs ? problem.inputs->batch : 0;
+  std::vector<int64_t> symbols = symbolValues(*formula, problem, head);
+  MapInputs inputs = mapInputs(op, *formula, geometry, problem);
+  TileMap map = inputs.makeMap(std::move(*formula), std::move(symbols), batch, head);
+  return MaskGroup{mask, std::move(heads), std::move(map), isOpen, hasData};
+}
+
+FailureOr<MaskGroup> mapElements(AttentionOp op, const MaskGroup &group, const Problem &problem) {
+  TileGeometry geometry = problem.tiling;
+  geometry.queryTile = geometry.keyTile = {1, 1, 1, 1};
+  return mapGroup(op, group.mask, group.heads, geometry, problem);
+}
+
+/// Heads of one mask that see the same, in the order of their first ones.
+static std::vector<SmallVector<int64_t>> headsThatSeeAlike(AttentionOp op, const Formula &formula,
+                                                           ArrayRef<int64_t> heads,
+                                                           const Problem &problem) {
+  bool apart = mapInputs(op, formula, problem.tiling, problem).dependsOnHead(formula);
+  std::vector<SmallVector<int64_t>> groups;
+  std::map<std::vector<int64_t>, size_t> known;
+  for (int64_t head : heads) {
+    std::vector<int64_t> key = symbolValues(formula, problem, head);
+    key.push_back(apart ? head : 0);
+    auto [it, isNew] = known.try_emplace(std::move(key), groups.size());
+    if (isNew)
+      groups.emplace_back();
+    groups[it->second].push_back(head);
+  }
+  return groups;
+}
+
+LogicalResult mapHeads(AttentionOp op, Problem &problem) {
+  for (auto &[mask, heads] : groupHeads(op)) {
+    std::vector<SmallVector<int64_t>> alike{heads};
+    if (problem.inputs) {
+      FailureOr<Formula> formula = formulaOn(op, mask, problem);
+      if (failed(formula))
+        return failure();
+      alike = headsThatSeeAlike(op, *formula, heads, problem);
+    }
+    for (SmallVector<int64_t> &some : alike) {
+      FailureOr<MaskGroup> group = mapGroup(op, mask, std::move(some), problem.tiling, problem);
+      if (failed(group))
+        return failure();
+      problem.groups.push_back(std::move(*group));
+    }
+  }
+  llvm::stable_sort(problem.groups, [](const MaskGroup &a, const MaskGroup &b) {
+    return a.heads.front() < b.heads.front();
+  });
+  return success();
+}
+
+FailureOr<Problem> bindSizes(AttentionOp op, const ProblemRequest &request) {
   Problem problem;
   ArrayRef<int64_t> queryDims = op.getTokens().getDims(), keyDims = op.getKvTokens().getDims();
   bool hasGroups = op.getTokens().hasGroups();
@@ -312,12 +410,14 @@ FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request) {
   FailureOr<TileGeometry> geometry = geometryOf(op, problem);
   if (failed(geometry))
     return failure();
-  for (auto &[mask, heads] : groupHeads(op)) {
-    FailureOr<MaskGroup> group = mapGroup(op, mask, std::move(heads), *geometry, problem);
-    if (failed(group))
-      return failure();
-    problem.groups.push_back(std::move(*group));
-  }
+  problem.tiling = *geometry;
+  return problem;
+}
+
+FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request) {
+  FailureOr<Problem> problem = bindSizes(op, request);
+  if (failed(problem) || failed(mapHeads(op, *problem)))
+    return failure();
   return problem;
 }
 

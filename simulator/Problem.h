@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dialect/Attn.h"
-#include "dialect/algebra/TileMap.h"
+#include "dialect/algebra/MapInputs.h"
 #include "simulator/TileShapes.h"
 
 #include <optional>
@@ -17,6 +17,13 @@ struct ProblemRequest {
   llvm::ArrayRef<int64_t> queryTile, keyTile; ///< empty: chosen by chooseTiles
 };
 
+/// Run-time inputs as a launch has them, checked, and the batch entry that is mapped.
+struct InputValues {
+  std::shared_ptr<const void> owner; ///< keeps alive what the views look at
+  std::vector<DataView> views;       ///< in the order of the kernel's
+  int64_t batch = 0;
+};
+
 /// One distinct mask of an attention and its tile map, which all its heads share.
 struct MaskGroup {
   mlir::Attribute mask; ///< simplified
@@ -25,40 +32,58 @@ struct MaskGroup {
   /// The mask reads run-time inputs, whose values are not known here: the map says what they may
   /// show.
   bool readsInputs = false;
+  /// Some atoms have no bounds: labels out of order, bool masks, listed blocks, free predicates.
+  bool hasData = false;
 };
 
 /// A tiled attention at fixed lengths. Owns its maps; the attributes belong to the context.
 struct Problem {
   llvm::SmallVector<int64_t> tokens, kvTokens; ///< as in the spec, every `?` bound
   int64_t numQueries = 0, numKeys = 0; ///< fewer than the layout has places where there are groups
-  TileChoice tiles;                            ///< lengths bound as well
+  TileChoice tiles;                    ///< lengths bound as well
   int64_t queryOffset = 0;
   int64_t batch = 1, heads = 1, kvHeads = 1;
-  std::vector<MaskGroup> groups; ///< in the order of their first heads
+  TileGeometry tiling;
+  std::optional<InputValues> inputs; ///< absent: not known
+  std::vector<MaskGroup> groups;     ///< in the order of their first heads
 
-  const TileGeometry &geometry() const { return groups.front().map.geometry(); }
+  const TileGeometry &geometry() const { return tiling; }
 };
 
 /// Most query tiles that a map is made for: more would take minutes.
 constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
 
-/// Binds, tiles and maps. After a diagnostic at the attention, failure: an unbound `?`, lengths
-/// that contradict the spec, tiles that do not fit the layout, more than kMaxQueryTiles query
-/// tiles.
+/// Binds and tiles: everything but inputs and groups. After a diagnostic at the attention, failure:
+/// an unbound `?`, lengths that contradict the spec, tiles that do not fit the layout, more than
+/// kMaxQueryTiles query tiles.
+mlir::FailureOr<Problem> bindSizes(AttentionOp op, const ProblemRequest &request);
+
+/// Fills in the groups of a problem that has its sizes, and its inputs if they are known: heads
+/// that share a mask are apart where the inputs have values for each head. After a diagnostic,
+/// failure: more atoms than a formula may have.
+mlir::LogicalResult mapHeads(AttentionOp op, Problem &problem);
+
+/// Both, without inputs.
 mlir::FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request);
 
-/// Maps `mask`, the attention's own or a term of it, on the tiles of `problem`, of which only the groups
-/// may be missing. After a diagnostic, failure: more atoms than a formula may have.
+/// Maps `mask`, the attention's own or a term of it, as the first of `heads` sees it. Of `problem`
+/// only the groups may be missing; `geometry` is its own or another tiling of its layouts. After a
+/// diagnostic, failure: more atoms than a formula may have.
 mlir::FailureOr<MaskGroup> mapGroup(AttentionOp op, mlir::Attribute mask,
-                                    llvm::SmallVector<int64_t> heads,
-                                    const TileGeometry &geometry, const Problem &problem);
+                                    llvm::SmallVector<int64_t> heads, const TileGeometry &geometry,
+                                    const Problem &problem);
+
+/// The group's mask on tiles of one token: each visited tile is an element that is seen, and full
+/// unless a free predicate has left it open.
+mlir::FailureOr<MaskGroup> mapElements(AttentionOp op, const MaskGroup &group,
+                                       const Problem &problem);
 
 /// The simplified mask of every head, each once, with the heads that have it.
 llvm::SmallVector<std::pair<mlir::Attribute, llvm::SmallVector<int64_t>>>
 groupHeads(AttentionOp op);
 
-/// The formula with every atom that depends on a run-time input turned into a data atom, so that it
-/// needs no input values.
+/// The formula with every interval and free predicate that depends on a run-time input turned into
+/// an atom of no input, so that it needs no input values.
 Formula withUnknownInputs(Formula formula);
 
 /// "[30, ?, 80]".

@@ -3,28 +3,18 @@
 
 #include "jit/Compilation.h"
 #include "simulator/Problem.h"
+#include "tools/BoundOptions.h"
 
 namespace attn::tools {
 
-/// Loads the spec of `options` (ShowOptions, SimulateOptions), selects its kernel and binds lengths
-/// and tiles. Failure comes after a diagnostic.
-template <class Options>
-mlir::FailureOr<Problem> bindSpec(Compilation &compilation, const Options &options) {
-  if (failed(compilation.loadFile(options.spec)) ||
-      failed(compilation.selectKernel(options.kernel)))
-    return mlir::failure();
-  ProblemRequest request;
-  request.tokens = options.tokens;
-  request.kvTokens = options.kvTokens;
-  request.queryOffset = options.queryOffset;
-  request.queryTile = options.queryTile;
-  request.keyTile = options.keyTile;
-  return bindProblem(compilation.attention(), request);
-}
+/// Loads the spec, selects its kernel, binds lengths and tiles, and maps its heads, with the inputs
+/// where there are any. Failure comes after a message.
+mlir::FailureOr<Problem> bindSpec(Compilation &compilation, const BoundOptions &options);
 
-inline std::string kernelName(Compilation &compilation) {
-  return compilation.attention()->getParentOfType<mlir::func::FuncOp>().getName().str();
-}
+/// The same for a selected kernel.
+mlir::FailureOr<Problem> bindKernel(Compilation &compilation, const BoundOptions &options);
+
+std::string kernelName(Compilation &compilation);
 
 /// 148896 as 148,896.
 std::string grouped(int64_t value);

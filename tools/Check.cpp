@@ -1,71 +1,14 @@
 #include "tools/Check.h"
 
+#include "tools/CheckMask.h"
+
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
 
 using namespace mlir;
 
 namespace attn::tools {
-
-//===----------------------------------------------------------------------===//
-// Masks in the reference's words
-//===----------------------------------------------------------------------===//
-
-static MaskNode leaf(reference::Mask mask) { return {MaskNode::Leaf, std::move(mask), "", {}}; }
-
-static reference::Mask neighborhoodOf(NeighborhoodAttr mask) {
-  std::vector<reference::NeighborhoodDim> dims;
-  for (int64_t d = 0; d < mask.getWindow().size(); ++d)
-    dims.push_back(
-        {mask.getWindow()[d], mask.getStride()[d], mask.getDilation()[d], mask.getCausal()[d]});
-  return reference::neighborhood(std::move(dims));
-}
-
-static Expected<MaskNode> nodeOf(Attribute mask);
-
-static Expected<MaskNode> connective(MaskNode::Kind kind, ArrayRef<Attribute> operands) {
-  MaskNode node;
-  node.kind = kind;
-  for (Attribute operand : operands) {
-    Expected<MaskNode> child = nodeOf(operand);
-    if (!child)
-      return child;
-    node.operands.push_back(std::move(*child));
-  }
-  return node;
-}
-
-static Expected<MaskNode> nodeOf(Attribute mask) {
-  return llvm::TypeSwitch<Attribute, Expected<MaskNode>>(mask)
-      .Case([](AllAttr) { return leaf(reference::all()); })
-      .Case([](CausalAttr m) {
-        return leaf(m.getTopLeft() ? reference::causalTopLeft() : reference::causal());
-      })
-      .Case([](WindowAttr m) { return leaf(reference::window(m.getLeft(), m.getRight())); })
-      .Case([](SinkAttr m) { return leaf(reference::sink(m.getCount())); })
-      .Case([](PrefixAttr m) {
-        return leaf(m.getInput() ? reference::prefix(m.getInput().getValue().str())
-                                 : reference::prefix(m.getCount()));
-      })
-      .Case([](SameAttr m) { return leaf(reference::same(m.getInput().getValue().str())); })
-      .Case([](NeighborhoodAttr m) { return leaf(neighborhoodOf(m)); })
-      .Case([](InputAttr m) {
-        MaskNode node;
-        node.kind = MaskNode::Data;
-        node.input = m.getInput().getValue().str();
-        return node;
-      })
-      .Case([](AndAttr m) { return connective(MaskNode::And, m.getOperands()); })
-      .Case([](OrAttr m) { return connective(MaskNode::Or, m.getOperands()); })
-      .Case([](NotAttr m) { return connective(MaskNode::Not, m.getOperand()); })
-      .Default([](Attribute m) {
-        std::string text;
-        llvm::raw_string_ostream(text) << m;
-        return makeError("the reference does not know the mask '{}'", text);
-      });
-}
 
 Expected<Checker> Checker::of(AttentionOp op) {
   Checker checker;
@@ -77,11 +20,12 @@ Expected<Checker> Checker::of(AttentionOp op) {
     if (it != distinct.end())
       continue;
     distinct.push_back(mask);
-    Expected<MaskNode> node = nodeOf(mask);
-    if (!node)
-      return node.takeError();
-    checker.masks.push_back(std::move(*node));
+    Expected<CheckedMask> checked = checkedMaskOf(mask, op);
+    if (!checked)
+      return checked.takeError();
+    checker.masks.push_back(std::move(*checked));
   }
+  checker.layout = op.getTokens();
   checker.scale = op.getEffectiveScale();
   Expected<ScoreOfLaunch> score = scoreOf(op);
   if (!score)
@@ -103,7 +47,7 @@ bool Checker::sees(const MaskNode &node, const reference::Context &context,
   auto operand = [&](const MaskNode &child) { return sees(child, context, bindings, b, h, q, k); };
   switch (node.kind) {
   case MaskNode::Leaf:
-    return reference::sees(node.leaf, context, b, q, k);
+    return reference::sees(node.leaf, context, b, h, q, k);
   case MaskNode::And:
     return llvm::all_of(node.operands, operand);
   case MaskNode::Or:
@@ -120,45 +64,17 @@ bool Checker::sees(const MaskNode &node, const reference::Context &context,
 // Rows
 //===----------------------------------------------------------------------===//
 
-static void forEachLeaf(const MaskNode &node, llvm::function_ref<void(const reference::Mask &)> f) {
-  if (node.kind == MaskNode::Leaf)
-    f(node.leaf);
-  for (const MaskNode &operand : node.operands)
-    forEachLeaf(operand, f);
-}
-
-static std::vector<int32_t> integers(const TensorView &view) {
-  std::vector<int32_t> values;
-  for (int64_t i = 0; i < view.numElements(); ++i)
-    values.push_back(int32_t(view.at({i})));
-  return values;
-}
-
-static reference::Context contextOf(ArrayRef<MaskNode> masks, const Bindings &bindings,
-                                    const CheckSizes &sizes) {
-  reference::Context context;
-  context.dims = sizes.kvTokens;
-  context.nq = sizes.numQueries;
-  context.nk = sizes.numKeys;
-  context.qOffset = sizes.queryOffset;
-  for (const MaskNode &mask : masks)
-    forEachLeaf(mask, [&](const reference::Mask &m) {
-      if (m.kind == reference::MaskKind::Same)
-        context.labels[m.input] = integers(bindings.inputs.at(m.input));
-      else if (!m.input.empty())
-        context.batchInputs[m.input] = integers(bindings.inputs.at(m.input));
-    });
-  return context;
-}
-
 /// Evenly spaced query rows of every head, so many that the check takes seconds.
-static std::vector<int64_t> chooseRows(ArrayRef<MaskNode> masks, const CheckSizes &sizes,
+static std::vector<int64_t> chooseRows(ArrayRef<CheckedMask> masks, const CheckSizes &sizes,
                                        int64_t headDims) {
   constexpr double kBudget = 6e9; // elementary steps
   double perPair = 64;
-  for (const MaskNode &mask : masks)
-    forEachLeaf(mask, [&](const reference::Mask &m) {
-      perPair += m.kind == reference::MaskKind::Neighborhood ? 1000 : 32;
+  for (const CheckedMask &mask : masks)
+    forEachLeaf(mask.node, [&](const reference::Mask &m) {
+      bool hasCoordinates = m.kind == reference::MaskKind::Neighborhood ||
+                            m.kind == reference::MaskKind::Predicate;
+      perPair += hasCoordinates ? 1000 : 32;
+      reference::forEachNode(m.predicate, [&](const reference::Expr &) { perPair += 64; });
     });
   double perRow = double(sizes.batch) * double(sizes.heads) *
                   double(std::max<int64_t>(sizes.numKeys, 1)) * (perPair + double(headDims));
@@ -219,32 +135,47 @@ static TensorError located(const reference::Error &error, const CheckSizes &size
   return {error.maxError, error.worstRatio, at, error.worstValue, error.worstExpected};
 }
 
+Checker::Answers Checker::answerOfHead(const Bindings &bindings, const CheckSizes &sizes,
+                                       ArrayRef<int64_t> rows, const reference::Context &context,
+                                       int64_t b, int64_t h) const {
+  int64_t kvHead = h / (sizes.heads / sizes.kvHeads);
+  reference::Problem problem{1, 1, 1, int64_t(rows.size()), sizes.numKeys, bindings.q.shape[3],
+                             bindings.v.shape[3], scale};
+  std::vector<double> q, k = headOf(bindings.k, b, kvHead), v = headOf(bindings.v, b, kvHead);
+  appendRows(bindings.q, b, h, rows, q);
+  const MaskNode &mask = masks[size_t(maskOfHead[size_t(h)])].node;
+  auto sees = [&](int64_t, int64_t, int64_t i, int64_t key) {
+    return this->sees(mask, context, bindings, b, h, rows[size_t(i)], key);
+  };
+  reference::Score scored;
+  if (score)
+    scored = [&, scoreHere = score(bindings, sizes.queryOffset)](
+                 double s, int64_t, int64_t, int64_t i, int64_t key) {
+      return scoreHere(s, b, h, rows[size_t(i)], key);
+    };
+  reference::ZeroKeys zeroKeys;
+  if (mask.leaf.border == reference::Border::Zero)
+    zeroKeys = [&](int64_t, int64_t, int64_t i) {
+      return reference::zeroKeys(mask.leaf, context, rows[size_t(i)]);
+    };
+  Answers answers;
+  answers.exact = reference::attention(problem, q, k, v, sees, scored, zeroKeys);
+  if (bindings.q.dtype != DType::F32)
+    answers.yardstick = reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v, sees,
+                                                scored, zeroKeys);
+  return answers;
+}
+
 Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &sizes,
                                  ArrayRef<int64_t> rows, WorkerPool &pool) const {
-  bool rounded = bindings.q.dtype != DType::F32;
-  int64_t qkDim = bindings.q.shape[3], vDim = bindings.v.shape[3];
-  reference::Context context = contextOf(masks, bindings, sizes);
-  reference::Score scoreHere = score ? score(bindings, sizes.queryOffset) : reference::Score();
+  std::vector<reference::Context> contexts;
+  for (const CheckedMask &mask : masks)
+    contexts.push_back(contextOf(mask, layout, bindings, sizes));
   std::vector<Answers> heads(size_t(sizes.batch * sizes.heads));
   pool.run(heads.size(), [&](uint64_t number, unsigned) {
     int64_t b = int64_t(number) / sizes.heads, h = int64_t(number) % sizes.heads;
-    int64_t kvHead = h / (sizes.heads / sizes.kvHeads);
-    reference::Problem problem{1, 1, 1, int64_t(rows.size()), sizes.numKeys, qkDim, vDim, scale};
-    std::vector<double> q, k = headOf(bindings.k, b, kvHead), v = headOf(bindings.v, b, kvHead);
-    appendRows(bindings.q, b, h, rows, q);
-    const MaskNode &mask = masks[size_t(maskOfHead[size_t(h)])];
-    auto sees = [&](int64_t, int64_t, int64_t i, int64_t key) {
-      return this->sees(mask, context, bindings, b, h, rows[size_t(i)], key);
-    };
-    reference::Score scored;
-    if (score)
-      scored = [&](double s, int64_t, int64_t, int64_t i, int64_t key) {
-        return scoreHere(s, b, h, rows[size_t(i)], key);
-      };
-    heads[number].exact = reference::attention(problem, q, k, v, sees, scored);
-    if (rounded)
-      heads[number].yardstick =
-          reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v, sees, scored);
+    const reference::Context &context = contexts[size_t(maskOfHead[size_t(h)])];
+    heads[number] = answerOfHead(bindings, sizes, rows, context, b, h);
   });
   Answers all;
   for (const Answers &head : heads) {

@@ -21,6 +21,12 @@ struct MaskNode {
   std::vector<MaskNode> operands;
 };
 
+/// The mask of a head, and the inputs of cumulative lengths where sequences are packed.
+struct CheckedMask {
+  MaskNode node;
+  std::string cuQueries, cuKeys; ///< empty: not packed
+};
+
 /// How far one tensor is off, and where it is worst relative to what is allowed there.
 struct TensorError {
   double maxError = 0;
@@ -39,14 +45,15 @@ struct CheckReport {
 /// Sizes of a launch in the order that the reference wants.
 struct CheckSizes {
   int64_t batch = 1, heads = 1, kvHeads = 1, numQueries = 0, numKeys = 0, queryOffset = 0;
-  std::vector<int64_t> kvTokens;
+  std::vector<int64_t> tokens, kvTokens; ///< layouts; of token groups with room for all of them
 };
 
 /// The score of one launch, whose tensors it reads; q is the query's row, without q_offset.
 using ScoreOfLaunch =
     std::function<reference::Score(const Bindings &bindings, int64_t queryOffset)>;
 
-/// What a check needs to know of a kernel. Thread-safe once made.
+/// What a check needs to know of a kernel. Thread-safe once made; the layout belongs to
+/// the context of the attention.
 class Checker {
 public:
   /// Reads masks, scale and scores of an attention, which may go away afterwards. An error where
@@ -66,10 +73,14 @@ private:
   };
   Answers answer(const Bindings &bindings, const CheckSizes &sizes, llvm::ArrayRef<int64_t> rows,
                  WorkerPool &pool) const;
+  Answers answerOfHead(const Bindings &bindings, const CheckSizes &sizes,
+                       llvm::ArrayRef<int64_t> rows, const reference::Context &context, int64_t b,
+                       int64_t h) const;
   bool sees(const MaskNode &node, const reference::Context &context, const Bindings &bindings,
             int64_t b, int64_t h, int64_t q, int64_t k) const;
 
-  std::vector<MaskNode> masks;
+  LayoutAttr layout;
+  std::vector<CheckedMask> masks;
   std::vector<int32_t> maskOfHead;
   double scale = 0;
   ScoreOfLaunch score;

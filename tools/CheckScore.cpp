@@ -72,6 +72,7 @@ const std::pair<StringRef, double (*)(const double *)> kFunctions[] = {
     {"arith.addi", [](const double *x) { return x[0] + x[1]; }},
     {"arith.subi", [](const double *x) { return x[0] - x[1]; }},
     {"arith.muli", [](const double *x) { return x[0] * x[1]; }},
+    {"arith.divsi", [](const double *x) { return std::trunc(x[0] / x[1]); }},
     {"arith.minsi", [](const double *x) { return std::fmin(x[0], x[1]); }},
     {"arith.maxsi", [](const double *x) { return std::fmax(x[0], x[1]); }},
     {"arith.andi", [](const double *x) { return double(x[0] != 0 && x[1] != 0); }},

@@ -26,6 +26,8 @@ namespace {
 /// Positions in kernels stay within this distance.
 constexpr int64_t kFarthest = int64_t(1) << 28;
 
+constexpr int64_t kMostBatches = 65535;
+
 /// A verb: its options hold text until `run` converts them.
 struct Verb {
   CLI::App *app = nullptr;
@@ -144,20 +146,22 @@ Verb addRun(CLI::App &root) {
           }};
 }
 
-/// What show and simulate have in common: lengths and tiles.
+/// What show and simulate have in common: lengths, tiles and inputs.
 struct BoundArguments : VerbBuilder {
   using VerbBuilder::VerbBuilder;
-  std::string tokens, kvTokens, offset;
+  std::string tokens, kvTokens, offset, batch;
 
-  template <class Options> void addBindings(Options &options) {
+  void addBindings(BoundOptions &options) {
     text("--tokens", tokens, "4096|30x48x80", "the token layout, where the spec says '?'");
     text("--kv-tokens", kvTokens, "4096", "the layout of the keys");
     text("--q-offset", offset, "N", "position of the first query (default: Nk - Nq)");
     text("--kernel", options.kernel, "NAME", "which kernel of the spec");
     tiles();
+    text("--inputs", options.inputs, "FILE", "safetensors with the run-time inputs of the masks");
+    text("--batch", batch, "N", "the batch entry of the inputs (default 0)");
     text("-o,--output", options.output, "FILE", "where to write it (default '-')");
   }
-  template <class Options> void convert(Values &values, Options &options) {
+  void convert(Values &values, BoundOptions &options) {
     options.spec = spec;
     values.extents("--tokens", tokens, 0, options.tokens);
     values.extents("--kv-tokens", kvTokens, 0, options.kvTokens);
@@ -167,6 +171,9 @@ struct BoundArguments : VerbBuilder {
       options.queryOffset = number;
     values.extents("--q-tile", queryTile, 1, options.queryTile);
     values.extents("--k-tile", keyTile, 1, options.keyTile);
+    values.count("--batch", batch, 0, kMostBatches - 1, number);
+    if (!batch.empty())
+      options.batch = number;
   }
 };
 

@@ -2,11 +2,11 @@
 
 #include "runtime/Launch.h"
 #include "runtime/LaunchChecks.h"
-#include "runtime/Safetensors.h"
+#include "tools/InputFile.h"
+#include "tools/RandomInputs.h"
 #include "tools/Report.h"
 
 #include <algorithm>
-#include <random>
 
 namespace attn::tools {
 
@@ -38,7 +38,33 @@ Expected<std::vector<int64_t>> override(const std::vector<int64_t> &spec,
   return given;
 }
 
-/// Sets tokens and kvTokens; `q` and `k` are shapes from the file, or empty.
+/// Token groups have a number of tokens, which need not fill their layout: the spec's, the option's or that
+/// of `q`.
+Status bindGroups(const KernelInfo &info, const RunOptions &options, const std::vector<int64_t> &q,
+                  RunTensors &tensors) {
+  int64_t count = info.tokenUnit == 0 ? info.tokenBase : -1;
+  if (options.tokens.size() == 1)
+    count = options.tokens[0];
+  else if (!options.tokens.empty())
+    return makeError("'--tokens' says {}, but a layout of token groups takes the number of all tokens",
+                     shapeText(options.tokens));
+  else if (count < 0 && q.size() == 4)
+    count = q[2];
+  if (!options.kvTokens.empty())
+    return makeError("'--kv-tokens' says {}, but queries and keys of token groups are the same tokens",
+                     shapeText(options.kvTokens));
+  if (count < 0)
+    return makeError("a token group has a length that is known only at run time")
+        .withNote("say the number of all tokens with '--tokens=', for example '--tokens=4096'");
+  auto layout = groupLayout(info, count);
+  if (!layout)
+    return layout.takeError();
+  tensors.tokens = tensors.kvTokens = std::move(*layout);
+  tensors.numQueries = tensors.numKeys = count;
+  return {};
+}
+
+/// Sets layouts and numbers of tokens; `q` and `k` are shapes from the file, or empty.
 Status bindLayouts(const KernelInfo &info, const RunOptions &options, const std::vector<int64_t> &q,
                    const std::vector<int64_t> &k, RunTensors &tensors) {
   struct Side {
@@ -46,6 +72,8 @@ Status bindLayouts(const KernelInfo &info, const RunOptions &options, const std:
     const char *option, *what;
     std::vector<int64_t> &layout;
   };
+  if (info.bounded)
+    return bindGroups(info, options, q, tensors);
   // One `?` layout for both sides unless the spec tells them apart.
   bool same = info.tokens == info.kvTokens && options.kvTokens.empty() && k.empty();
   const std::vector<int64_t> &kvGiven = same ? options.tokens : options.kvTokens;
@@ -63,11 +91,13 @@ Status bindLayouts(const KernelInfo &info, const RunOptions &options, const std:
           .withNote("say it with '{}=', for example '{}=4096'", side.option, side.option);
     side.layout = *layout;
   }
+  tensors.numQueries = product(tensors.tokens);
+  tensors.numKeys = product(tensors.kvTokens);
   return {};
 }
 
 Status allocateOutputs(const KernelInfo &info, RunTensors &tensors) {
-  int64_t nq = product(tensors.tokens);
+  int64_t nq = tensors.numQueries;
   auto o = Tensor::allocate({info.batch, info.heads, nq, info.headDimV}, info.dtype);
   if (!o)
     return o.takeError();
@@ -82,57 +112,6 @@ Status allocateOutputs(const KernelInfo &info, RunTensors &tensors) {
 //===----------------------------------------------------------------------===//
 // From a file
 //===----------------------------------------------------------------------===//
-
-Error notInFile(const SafetensorsFile &file, const std::string &name) {
-  std::string list;
-  for (const TensorInfo &tensor : file.tensors())
-    list += (list.empty() ? "'" : ", '") + tensor.name + "'";
-  return makeError("'{}' has no tensor '{}'", file.path(), name)
-      .withNote("it holds {}", list.empty() ? "none" : list);
-}
-
-/// The header of a tensor says what the kernel takes; checked before its data is read.
-Status checkHeader(const SafetensorsFile &file, const std::string &name, DType dtype,
-                   const std::vector<int64_t> &shape) {
-  const TensorInfo *tensor = file.find(name);
-  if (!tensor)
-    return notInFile(file, name);
-  if (tensor->dtype != dtype)
-    return makeError("'{}' in '{}' is {}, but the kernel takes {}", name, file.path(),
-                     dtypeName(tensor->dtype), dtypeName(dtype));
-  bool fits = tensor->shape.size() == shape.size();
-  for (size_t d = 0; fits && d < shape.size(); ++d)
-    fits = shape[d] < 0 || shape[d] == tensor->shape[d];
-  if (!fits)
-    return makeError("'{}' in '{}' has shape {}, but {} is wanted", name, file.path(),
-                     shapeText(tensor->shape), shapeText(shape));
-  return {};
-}
-
-Status readInto(const SafetensorsFile &file, const std::string &name, Tensor &target) {
-  auto tensor = file.read(name);
-  if (!tensor)
-    return tensor.takeError();
-  target = std::move(*tensor);
-  return {};
-}
-
-struct Wanted {
-  std::string name;
-  DType dtype;
-  std::vector<int64_t> shape;
-  Tensor *target;
-};
-
-Status readAll(const SafetensorsFile &file, const std::vector<Wanted> &list) {
-  for (const Wanted &wanted : list)
-    if (Status status = checkHeader(file, wanted.name, wanted.dtype, wanted.shape); !status)
-      return status;
-  for (const Wanted &wanted : list)
-    if (Status status = readInto(file, wanted.name, *wanted.target); !status)
-      return status;
-  return {};
-}
 
 Status readTensors(const KernelInfo &info, const RunOptions &options, RunTensors &tensors) {
   auto file = SafetensorsFile::open(options.inputs);
@@ -151,8 +130,8 @@ Status readTensors(const KernelInfo &info, const RunOptions &options, RunTensors
     return status;
   if (Status status = bindLayouts(info, options, shapes[0], shapes[1], tensors); !status)
     return status;
-  q[2] = product(tensors.tokens);
-  k[2] = product(tensors.kvTokens);
+  q[2] = tensors.numQueries;
+  k[2] = tensors.numKeys;
   std::vector<int64_t> v = k, o = q;
   v[3] = o[3] = info.headDimV;
   std::vector<Wanted> list{{"q", info.dtype, q, &tensors.q},
@@ -169,55 +148,11 @@ Status readTensors(const KernelInfo &info, const RunOptions &options, RunTensors
 // Random ones
 //===----------------------------------------------------------------------===//
 
-/// How the masks read an input.
-enum class InputUse { Data, PerBatch, Labels };
-
-InputUse useOf(const KernelInfo &info, int32_t index) {
-  for (const Formula &formula : info.formulas) {
-    for (const Symbol &symbol : formula.symbols)
-      if (symbol.kind == SymbolKind::BatchInput && symbol.index == index)
-        return InputUse::PerBatch;
-    for (const Atom &atom : formula.atoms)
-      if (atom.kind == AtomKind::Labels && atom.input == index)
-        return InputUse::Labels;
-  }
-  return InputUse::Data;
-}
-
-/// Key counts per batch entry, runs of equal labels, or zeros and ones.
-Expected<Tensor> randomInput(const KernelInfo &info, int32_t index, const RunTensors &tensors,
-                             uint64_t seed) {
-  const InputInfo &input = info.inputs[size_t(index)];
-  InputUse use = useOf(info, index);
-  int64_t nq = product(tensors.tokens), nk = product(tensors.kvTokens);
-  std::vector<int64_t> shape = input.shape;
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] < 0)
-      shape[d] = d + 2 == shape.size() || input.indexedBy[d] == IndexedBy::Query ? nq : nk;
-  if (isFloat(input.dtype))
-    return Tensor::randomNormal(shape, input.dtype, seed);
-  auto tensor = Tensor::allocate(shape, input.dtype);
-  if (!tensor)
-    return tensor;
-  std::mt19937_64 generator(seed);
-  auto *bytes = static_cast<char *>(tensor->data());
-  int64_t label = 0;
-  for (int64_t i = 0; i < tensor->numElements(); ++i) {
-    uint64_t bits = generator();
-    label += bits % 64 == 0;
-    double value = use == InputUse::PerBatch ? double(bits % uint64_t(nk + 1))
-                   : use == InputUse::Labels ? double(label)
-                                             : double(bits & 1);
-    storeElement(input.dtype, bytes + i * dtypeSize(input.dtype), value);
-  }
-  return tensor;
-}
-
 Status drawTensors(const KernelInfo &info, const RunOptions &options, RunTensors &tensors) {
   if (Status status = bindLayouts(info, options, {}, {}, tensors); !status)
     return status;
   uint64_t seed = *options.random * 0x9e3779b97f4a7c15 + 1;
-  int64_t nq = product(tensors.tokens), nk = product(tensors.kvTokens);
+  int64_t nq = tensors.numQueries, nk = tensors.numKeys;
   struct Shape {
     Tensor &target;
     int64_t heads, tokens, width;
@@ -231,12 +166,12 @@ Status drawTensors(const KernelInfo &info, const RunOptions &options, RunTensors
       return tensor.takeError();
     s.target = std::move(*tensor);
   }
-  for (size_t i = 0; i < info.inputs.size(); ++i) {
-    auto tensor = randomInput(info, int32_t(i), tensors, seed++);
-    if (!tensor)
-      return tensor.takeError();
-    tensors.inputs[info.inputs[i].name] = std::move(*tensor);
-  }
+  LaunchSizes sizes{tensors.tokens, tensors.kvTokens, info.batch, nq, nk, nk - nq};
+  sizes.queryOffset = options.queryOffset.value_or(info.queryOffset.value_or(nk - nq));
+  auto inputs = randomInputs(info, sizes, seed);
+  if (!inputs)
+    return inputs.takeError();
+  tensors.inputs = std::move(*inputs);
   return {};
 }
 

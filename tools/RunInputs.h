@@ -14,6 +14,7 @@ struct RunTensors {
   std::map<std::string, Tensor> inputs;
   std::optional<Tensor> expected;        ///< `o` of the inputs, where it is asked for
   std::vector<int64_t> tokens, kvTokens; ///< every `?` bound
+  int64_t numQueries = 0, numKeys = 0;   ///< fewer than the layouts have places with token groups
 };
 
 /// Reads the tensors from the file of `options.inputs`, or makes random ones, and allocates the

@@ -66,6 +66,8 @@ void printText(const Outcome &out) {
   if (info.headDimV != info.headDimQk)
     fmt::print(", value_dim {}", info.headDimV);
   fmt::print("\ntokens   {}", shapeText(out.tensors.tokens));
+  if (info.bounded)
+    fmt::print(", {} of them in token groups", out.tensors.numQueries);
   if (out.tensors.kvTokens != out.tensors.tokens)
     fmt::print(", kv_tokens {}", shapeText(out.tensors.kvTokens));
   fmt::print("\ntiles    {} of {} visited, {} of them full\n", out.run.visitedTiles,
@@ -169,6 +171,7 @@ CheckSizes checkSizes(const KernelInfo &info, const Bindings &bindings) {
   sizes.numKeys = bindings.k.shape[2];
   int64_t offset = info.queryOffset.value_or(sizes.numKeys - sizes.numQueries);
   sizes.queryOffset = bindings.queryOffset.value_or(offset);
+  sizes.tokens = bindings.tokens;
   sizes.kvTokens = bindings.kvTokens;
   return sizes;
 }

@@ -136,20 +136,21 @@ std::string jsonNumber(double value) {
 
 std::string countsText(const Counts &c) {
   return fmt::format(
-      "\"exact\":{},\"tiles_visited\":{},\"tiles_full\":{},\"tiles_all\":{},"
+      "\"exact\":{},\"exact_pairs\":{},\"tiles_visited\":{},\"tiles_full\":{},\"tiles_all\":{},"
       "\"tiles_worst_query\":{},\"visible_pairs\":{},\"all_pairs\":{},\"density\":{},"
       "\"bounds\":{{\"flop\":{},\"tile_mean\":{},\"tile_worst\":{}}}",
-      c.exact, c.tiles.visited, c.tiles.full, c.tiles.all, c.tiles.worst, c.visiblePairs,
-      c.allPairs, jsonNumber(c.density()), jsonNumber(c.flopBound()), jsonNumber(c.tileMeanBound()),
-      jsonNumber(c.tileWorstBound()));
+      c.exact, c.exactPairs, c.tiles.visited, c.tiles.full, c.tiles.all, c.tiles.worst,
+      c.visiblePairs, c.allPairs, jsonNumber(c.density()), jsonNumber(c.flopBound()),
+      jsonNumber(c.tileMeanBound()), jsonNumber(c.tileWorstBound()));
 }
 
 std::string groupText(const Picture &picture, const MaskGroup &group, size_t budget) {
   std::vector<MaskTerm> terms = termsOf(picture, group);
   Rows rows = fittingRows(terms, budget);
-  std::string text = fmt::format("{{\"heads\":{},\"mask\":{},{},\"row_step\":{},\"terms\":[\n",
-                                 jsonList(group.heads), jsonString(maskText(group.mask)),
-                                 countsText(countsOf(group.map)), rows.step);
+  std::string text =
+      fmt::format("{{\"heads\":{},\"mask\":{},{},\"row_step\":{},\"terms\":[\n",
+                  jsonList(group.heads), jsonString(maskText(group.mask)),
+                  countsText(countsOf(picture.attention, picture.problem, group)), rows.step);
   for (size_t i = 0; i < terms.size(); ++i) {
     const MaskTerm &term = terms[i];
     text += fmt::format("{}{{\"op\":\"{}\",\"operands\":[{}],\"text\":{},\"rule\":{},\"data\":{},"

@@ -111,14 +111,14 @@ std::string jsonList(llvm::ArrayRef<int64_t> values) {
 
 std::string jsonLayouts(const Picture &picture) {
   const Problem &p = picture.problem;
-  return fmt::format("\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"num_queries\":{},"
-                     "\"num_keys\":{},\"q_offset\":{},\"layout\":{},"
-                     "\"kv_layout\":{},\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{}",
-                     jsonString(picture.kernel), jsonList(p.tokens), jsonList(p.kvTokens),
-                     p.numQueries, p.numKeys, p.queryOffset, jsonList(p.tiles.layout),
-                     jsonList(p.tiles.kvLayout), jsonList(p.tiles.queryTile),
-                     jsonList(p.tiles.keyTile), gridText(p.geometry(), true),
-                     gridText(p.geometry(), false));
+  return fmt::format(
+      "\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"num_queries\":{},"
+      "\"num_keys\":{},\"q_offset\":{},\"batch_entry\":{},\"layout\":{},"
+      "\"kv_layout\":{},\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{}",
+      jsonString(picture.kernel), jsonList(p.tokens), jsonList(p.kvTokens), p.numQueries, p.numKeys,
+      p.queryOffset, p.inputs ? std::to_string(p.inputs->batch) : "null", jsonList(p.tiles.layout),
+      jsonList(p.tiles.kvLayout), jsonList(p.tiles.queryTile), jsonList(p.tiles.keyTile),
+      gridText(p.geometry(), true), gridText(p.geometry(), false));
 }
 
 Status writeJson(const Picture &picture, const Sink &sink) {

@@ -290,7 +290,8 @@ std::string countsText(const Counts &counts) {
   return fmt::format("{}{} of {} tiles visited, {}{} full; {}{:.3g} % of the pairs visible",
                      exact ? "" : "at most ", grouped(counts.tiles.visited),
                      grouped(counts.tiles.all), exact ? "" : "at least ",
-                     grouped(counts.tiles.full), exact ? "" : "at most ", 100 * counts.density());
+                     grouped(counts.tiles.full), counts.exactPairs ? "" : "at most ",
+                     100 * counts.density());
 }
 
 double panelWidth(const TileMap &map) {
@@ -315,7 +316,8 @@ double panelHeight(const TileMap &map) {
 }
 
 /// Draws a panel; whether it has mixed cells.
-Cells panel(const MaskGroup &group, double left, double top, size_t budget) {
+Cells panel(const Picture &picture, const MaskGroup &group, double left, double top,
+            size_t budget) {
   const TileGeometry &geometry = group.map.geometry();
   Axes axes = axesOf(geometry);
   axes.x = left + kLeft;
@@ -335,7 +337,8 @@ Cells panel(const MaskGroup &group, double left, double top, size_t budget) {
     result.text += cells.text + axes.drawn(geometry);
     result.mixed = cells.mixed;
   }
-  result.text += label(axes.x, axes.y + axes.height + 52, "", countsText(countsOf(group.map)));
+  result.text += label(axes.x, axes.y + axes.height + 52, "",
+                       countsText(countsOf(picture.attention, picture.problem, group)));
   if (hasSlices(group.map))
     result.text += slices(group.map, axes.x + kPanel + kRight, axes.y);
   result.text += "</g>\n";
@@ -382,7 +385,7 @@ Status writeSvg(const Picture &picture, const Sink &sink) {
   Status written = sink(head);
   bool mixed = false;
   for (size_t i = 0; i < count && written; ++i) {
-    Cells drawn = panel(*picture.groups[i], pitchX * double(i % across),
+    Cells drawn = panel(picture, *picture.groups[i], pitchX * double(i % across),
                         kTitle + pitchY * double(i / across), kMostBytes / count);
     mixed |= drawn.mixed;
     written = sink(drawn.text);

@@ -14,11 +14,12 @@ constexpr int kMostRows = 48;
 
 class TextPicture {
 public:
-  TextPicture(int columns, bool color) : columns(std::clamp(columns, 20, 130)), color(color) {}
+  TextPicture(const Picture &picture, int columns, bool color)
+      : picture(picture), columns(std::clamp(columns, 20, 130)), color(color) {}
 
   std::string group(const MaskGroup &group) {
     std::string text = fmt::format("\n{}: {}\n", headsTitle(group), readable(maskText(group.mask)));
-    text += matrix(group.map) + counts(group.map);
+    text += matrix(group.map) + counts(group);
     return hasSlices(group.map) ? text + slices(group.map) : text;
   }
 
@@ -90,13 +91,14 @@ private:
                        grid.rowStep, grid.columnStep, cell(Shade::Partial));
   }
 
-  static std::string counts(const TileMap &map) {
-    Counts counts = countsOf(map);
+  std::string counts(const MaskGroup &group) const {
+    Counts counts = countsOf(picture.attention, picture.problem, group);
     bool exact = counts.exact; // else the mask is data
     return fmt::format("  {}{} of {} tiles visited, {}{} full; {}{:.3g} % of the pairs visible\n",
                        exact ? "" : "at most ", grouped(counts.tiles.visited),
                        grouped(counts.tiles.all), exact ? "" : "at least ",
-                       grouped(counts.tiles.full), exact ? "" : "at most ", 100 * counts.density());
+                       grouped(counts.tiles.full), counts.exactPairs ? "" : "at most ",
+                       100 * counts.density());
   }
 
   /// The key tiles of the query tile in the middle, a slice of the last two dimensions for each
@@ -140,6 +142,7 @@ private:
     return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
 
+  const Picture &picture;
   int columns;
   bool color;
   bool mixed = false; ///< some cell was
@@ -149,11 +152,12 @@ private:
 
 Status writeText(const Picture &picture, int columns, bool color, const Sink &sink) {
   const Problem &p = picture.problem;
-  TextPicture text(columns, color);
+  TextPicture text(picture, columns, color);
   Status written =
-      sink(fmt::format("{}: tokens {}, keys {}, query tile {}, key tile {}\n",
+      sink(fmt::format("{}: tokens {}, keys {}, query tile {}, key tile {}{}\n",
                        readable(picture.kernel), layoutText(p.tokens), layoutText(p.kvTokens),
-                       fmt::join(p.tiles.queryTile, "x"), fmt::join(p.tiles.keyTile, "x")));
+                       fmt::join(p.tiles.queryTile, "x"), fmt::join(p.tiles.keyTile, "x"),
+                       p.inputs ? fmt::format(", batch entry {}", p.inputs->batch) : ""));
   for (const MaskGroup *group : picture.groups)
     if (written)
       written = sink(text.group(*group));

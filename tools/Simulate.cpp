@@ -14,26 +14,6 @@
 
 namespace attn::tools {
 
-std::string headsText(llvm::ArrayRef<int64_t> heads) {
-  std::string text;
-  for (size_t i = 0; i < heads.size();) {
-    size_t last = i;
-    while (last + 1 < heads.size() && heads[last + 1] == heads[last] + 1)
-      ++last;
-    text += text.empty() ? "" : ", ";
-    text += last > i ? fmt::format("{}..{}", heads[i], heads[last]) : fmt::format("{}", heads[i]);
-    i = last + 1;
-  }
-  return text;
-}
-
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (int64_t i = int64_t(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(size_t(i), ",");
-  return digits;
-}
-
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -50,6 +30,7 @@ Json countsJson(const Counts &counts) {
           {"all_pairs", counts.allPairs},
           {"density", counts.density()},
           {"exact", counts.exact},
+          {"exact_pairs", counts.exactPairs},
           {"block_sparse", counts.isBlockSparse()},
           {"bounds",
            {{"flop", number(counts.flopBound())},
@@ -74,6 +55,7 @@ std::string json(const std::string &name, const Problem &problem,
                  {"tokens", list(problem.tokens)},
                  {"kv_tokens", list(problem.kvTokens)},
                  {"q_offset", problem.queryOffset},
+                 {"batch_entry", problem.inputs ? Json(problem.inputs->batch) : Json(nullptr)},
                  {"batch", problem.batch},
                  {"heads", problem.heads},
                  {"kv_heads", problem.kvHeads},
@@ -93,8 +75,8 @@ std::string boundText(double bound) {
   return std::isfinite(bound) ? fmt::format("{:.2f}x", bound) : "nothing to do";
 }
 
-/// Of masks that are data, visited tiles and visible pairs are known from above, full tiles from
-/// below.
+/// Where the map is not exact, visited tiles and visible pairs are known from above, full tiles
+/// from below.
 std::string countsText(const Counts &counts) {
   const char *atMost = counts.exact ? "" : "at most ", *atLeast = counts.exact ? "" : "at least ";
   double visited = counts.tiles.all ? double(counts.tiles.visited) / double(counts.tiles.all) : 0;
@@ -103,8 +85,8 @@ std::string countsText(const Counts &counts) {
       fmt::format("  tiles    {}{} visited of {} ({:.1f} %), {}{} of them full{}\n", atMost,
                   grouped(counts.tiles.visited), grouped(counts.tiles.all), 100 * visited, atLeast,
                   grouped(counts.tiles.full), blockSparse ? ": perfectly block-sparse" : "");
-  text += fmt::format("  density  {}{:.4g} % of the pairs are visible\n", atMost,
-                      100 * counts.density());
+  text += fmt::format("  density  {}{:.4g} % of the pairs are visible\n",
+                      counts.exactPairs ? "" : "at most ", 100 * counts.density());
   text += fmt::format("  bounds   {}flop {}, tile_mean {}, tile_worst {}\n", atLeast,
                       boundText(counts.flopBound()), boundText(counts.tileMeanBound()),
                       boundText(counts.tileWorstBound()));
@@ -114,9 +96,10 @@ std::string countsText(const Counts &counts) {
 std::string table(const std::string &name, const Problem &problem,
                   const std::vector<Counts> &counts) {
   std::string text =
-      fmt::format("kernel {}: tokens {}, keys {}, {} heads, query tile {}, key tile {}\n", name,
+      fmt::format("kernel {}: tokens {}, keys {}, {} heads, query tile {}, key tile {}{}\n", name,
                   layoutText(problem.tokens), layoutText(problem.kvTokens), problem.heads,
-                  extentsText(problem.tiles.queryTile), extentsText(problem.tiles.keyTile));
+                  extentsText(problem.tiles.queryTile), extentsText(problem.tiles.keyTile),
+                  problem.inputs ? fmt::format(", batch entry {}", problem.inputs->batch) : "");
   for (size_t i = 0; i < counts.size(); ++i) {
     const MaskGroup &group = problem.groups[i];
     text += fmt::format("heads {}: {}\n{}", headsText(group.heads), maskText(group.mask),
@@ -139,7 +122,7 @@ int simulateVerb(const SimulateOptions &options) {
     return 1;
   std::vector<Counts> counts;
   for (const MaskGroup &group : problem->groups)
-    counts.push_back(countsOf(group.map));
+    counts.push_back(countsOf(compilation.attention(), *problem, group));
   std::string name = kernelName(compilation);
   Status written =
       writeOutput(options.output, options.format == "json" ? json(name, *problem, counts)

@@ -123,10 +123,12 @@ MapInputs::MapInputs(const TileGeometry &geo, std::vector<DataView> views,
   };
   for (const TableInfo &info : tables) {
     OwnTable &table = memory->owned.emplace_back();
-    if (info.kind == TableKind::Input) {
+    // Atoms that read a table of unknown inputs are not asked for their truth.
+    bool known = isKnown(info.queryInput) && (info.keyInput < 0 || isKnown(info.keyInput));
+    if (known && info.kind == TableKind::Input) {
       std::span<const int32_t> values = vectorOf(info.queryInput);
       table.values.assign(values.begin(), values.end());
-    } else {
+    } else if (known) {
       table = packedTable(info, vectorOf(info.queryInput), vectorOf(info.keyInput), numQueries);
     }
     findRunEnds(table);
@@ -160,7 +162,7 @@ void MapInputs::useRuns(Formula &formula, MapData &data) const {
   if (formula.rank != 1)
     return;
   for (Atom &atom : formula.atoms) {
-    if (atom.kind != AtomKind::Labels)
+    if (atom.kind != AtomKind::Labels || !isKnown(atom))
       continue;
     auto [it, isNew] = memory->runs.try_emplace({atom.input, atom.keyInput});
     if (isNew)
@@ -179,10 +181,18 @@ void MapInputs::useRuns(Formula &formula, MapData &data) const {
   }
 }
 
+bool MapInputs::isKnown(const Atom &atom) const {
+  if (atom.kind == AtomKind::Box || atom.kind == AtomKind::Predicate)
+    return true;
+  return atom.input >= 0 && isKnown(atom.input) && (atom.keyInput < 0 || isKnown(atom.keyInput));
+}
+
 std::shared_ptr<const DataClasses>
 MapInputs::classesOf(const Formula &formula, const Atom &atom, const MapData &data,
                      const std::vector<int64_t> &symbolValues, int64_t batch, int64_t head) const {
   auto view = [&](int32_t input) -> const DataView & { return inputs[size_t(input)]; };
+  if (!isKnown(atom))
+    return nullptr;
   switch (atom.kind) {
   case AtomKind::Box: return nullptr;
   case AtomKind::Labels:

@@ -14,8 +14,8 @@ namespace attn {
 /// this. Not thread-safe; its maps are.
 class MapInputs {
 public:
-  /// `inputs` in the order of the kernel's, checked by the launch. `tables` are those that all formulas
-  /// share.
+  /// `inputs` in the order of the kernel's, checked by the launch; one of rank 0 is not known, and atoms
+  /// that read it may be either. `tables` are those that all formulas share.
   MapInputs(const TileGeometry &geometry, std::vector<DataView> inputs,
             std::span<const TableInfo> tables, int64_t numQueries,
             int64_t queryOffset);
@@ -36,6 +36,8 @@ public:
 private:
   struct Memory;
   bool dependsOn(const Formula &formula, int dimension) const;
+  bool isKnown(int32_t input) const { return inputs[size_t(input)].rank > 0; }
+  bool isKnown(const Atom &atom) const;
   std::shared_ptr<const DataClasses> classesOf(const Formula &formula, const Atom &atom,
                                                const MapData &data,
                                                const std::vector<int64_t> &symbolValues,

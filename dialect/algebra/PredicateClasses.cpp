@@ -18,7 +18,8 @@ public:
   void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
     TokenBox rows = tokensOfTile(geo, coordsAt(queryTile, tileGrid(geo, true), geo.rank), true);
     int budget = kRangeBudget;
-    splitTiles(rows, 0, geo.numKeyTiles(), budget, out);
+    if (geo.numKeyTiles() > 0)
+      splitTiles(rows, 0, geo.numKeyTiles(), budget, out);
   }
 
 private:

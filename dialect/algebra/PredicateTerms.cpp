@@ -111,6 +111,23 @@ private:
 
   //===--- The query's side, as an expression of one dimension ---===//
 
+  /// Lengths are those of the query's sequence, where sequences are packed.
+  bool isPackedLength(const Symbol &symbol) const {
+    return builder.isPacked() &&
+           (symbol.kind == SymbolKind::NumKeys || symbol.kind == SymbolKind::NumQueries);
+  }
+
+  ExprId symbolExpr(const Symbol &symbol, int dim) {
+    if (!isPackedLength(symbol))
+      return builder.symbol(dim, symbol);
+    ExprDag &e = builder.dag(dim);
+    auto table = [&](TableKind kind) { return e.table(builder.packedTable(kind)); };
+    ExprId keys = e.sub(table(TableKind::KeyEnd), table(TableKind::KeyBegin));
+    if (symbol.kind == SymbolKind::NumKeys)
+      return keys;
+    return e.sub(keys, e.sub(table(TableKind::AlignEnd), table(TableKind::AlignBegin)));
+  }
+
   std::optional<ExprId> queryExpr(int32_t id, int dim) {
     ExprDag &e = builder.dag(dim);
     const PairNode &node = expr[size_t(id)];
@@ -118,7 +135,7 @@ private:
       return std::nullopt;
     switch (node.op) {
     case PairOp::Constant: return e.constant(node.value);
-    case PairOp::Symbol: return builder.symbol(dim, symbols[size_t(node.value)]);
+    case PairOp::Symbol: return symbolExpr(symbols[size_t(node.value)], dim);
     case PairOp::Query:
       if (node.value < 0 ? builder.rank() == 1 : node.value == dim)
         return node.value < 0 ? builder.position(dim) : builder.query(dim);
@@ -464,10 +481,26 @@ private:
       result.push_back(node);
       return int32_t(result.size()) - 1;
     };
+    auto tableNode = [&](TableKind kind) {
+      return add({PairOp::Table, -1, -1, -1, -1, builder.packedTable(kind)});
+    };
     auto withTable = [&](int32_t a, PairOp op, TableKind kind) {
-      return add({op, a, add({PairOp::Table, -1, -1, -1, -1, builder.packedTable(kind)})});
+      return add({op, a, tableNode(kind)});
+    };
+    auto packedLength = [&](SymbolKind kind) {
+      int32_t keys = add({PairOp::Sub, tableNode(TableKind::KeyEnd), tableNode(TableKind::KeyBegin)});
+      if (kind == SymbolKind::NumKeys)
+        return keys;
+      int32_t shift =
+          add({PairOp::Sub, tableNode(TableKind::AlignEnd), tableNode(TableKind::AlignBegin)});
+      return add({PairOp::Sub, keys, shift});
     };
     for (PairNode node : part) {
+      if (node.op == PairOp::Symbol && isPackedLength(symbols[size_t(node.value)])) {
+        local.push_back(packedLength(symbols[size_t(node.value)].kind));
+        global.push_back(local.back());
+        continue;
+      }
       bool isLookup = node.op == PairOp::Lookup;
       for (int32_t *operand : {&node.a, &node.b, &node.c, &node.d})
         if (*operand >= 0)

@@ -765,6 +765,15 @@ func.func @predicate_float(%q: tensor<1x4x16x32xf32>, %k: tensor<1x4x16x32xf32>,
 
 // -----
 
+func.func @predicate_lengths(%q: tensor<1x4x16x32xf32>, %k: tensor<1x4x24x32xf32>) {
+  // expected-error @+1 {{a predicate with coordinates needs queries and keys on one layout, but tokens are [16] and kv_tokens [24]}}
+  %o, %lse = attn.attention %q, %k, %k tokens <[16]> keys <[24]> mask(#attn.where<"(q, k) => k.x <= q.x">) {input_names = []}
+      : (tensor<1x4x16x32xf32>, tensor<1x4x24x32xf32>, tensor<1x4x24x32xf32>) -> (tensor<1x4x16x32xf32>, tensor<1x4x16xf32>)
+  return
+}
+
+// -----
+
 func.func @predicate_layouts(%q: tensor<1x4x16x32xf32>, %k: tensor<1x4x16x32xf32>) {
   // expected-error @+1 {{a predicate with coordinates needs queries and keys on one layout, but tokens are [4, 4] and kv_tokens [16]}}
   %o, %lse = attn.attention %q, %k, %k tokens <[4, 4]> keys <[16]> mask(#attn.where<"(q, k) => k.x <= q.x">) {input_names = []}

@@ -71,7 +71,7 @@ TEST(Parse, UnreadInputIsAWarning) {
   Session session;
   EXPECT_TRUE(session.parse(kernelWith("input x : i32[batch]")));
   EXPECT_EQ(session.messages,
-            std::vector<std::string>{"2:7: warning: input 'x' is read by no mask"});
+            std::vector<std::string>{"2:7: warning: input 'x' is read by no mask and no score"});
 }
 
 TEST(Parse, KernelsOfAFileBecomeFunctions) {

@@ -156,6 +156,14 @@ const ErrorCase kPredicateErrors[] = {
      "mask (q, k) => k.x <= q.x }",
      {"2:6: error: a predicate with coordinates needs queries and keys on one layout, but tokens "
       "are [6, 8] and kv_tokens [100]"}},
+    {"CoordinatesOfOtherLengths",
+     kernelWith("kv_tokens [300] mask (q, k) => k.x <= q.x"),
+     {"2:22: error: a predicate with coordinates needs queries and keys on one layout, but tokens "
+      "are [256] and kv_tokens [300]"}},
+    {"CoordinatesOfOtherSequences",
+     kernelWith("input a : i32[3] input b : i32[3] packed (a, b) mask (q, k) => k.x <= q"),
+     {"2:54: error: a predicate with coordinates needs queries and keys on one layout, but the "
+      "sequences of queries and keys are packed by different lengths"}},
     {"DoubledAndBetweenMasks",
      kernelWith("mask (q, k) => k < 3 && causal"),
      {"2:25: error: unknown name 'causal'",

@@ -83,6 +83,8 @@ private:
       return a * b;
     if (name == "arith.divf")
       return a / b;
+    if (name == "arith.divsi")
+      return std::trunc(a / b);
     if (name == "arith.negf")
       return -a;
     if (name == "arith.andi")
@@ -152,6 +154,10 @@ const ValueCase kScores[] = {
     {"LeftToRight", "(s) => 10 - 4 - 3", 3},
     {"DivisionLeftToRight", "(s) => 16 / 4 / 2", 2},
     {"DivisionOfIntegersIsReal", "(s, q, k) => k / 2", 3.5},
+    {"FloorDivision", "(s, q, k) => (k - q) floordiv 2", -2},
+    {"FloorDivisionOfPositives", "(s, q, k) => (q - k) floordiv 2 + q floordiv 5", 3},
+    {"Mod", "(s, q, k) => (k - q) mod 5 * 10 + q % 4", 22},
+    {"DivisorThatIsNoConstant", "(s, b, h, q) => q floordiv h + q mod (b - 1)", 3},
     {"IntegerArithmetic", "(s, q, k) => (q - k) * (q - k)", 9},
     {"Minus", "(s) => -s", -2.5},
     {"MinusOfInteger", "(s, q) => --q - -q", 20},

@@ -182,9 +182,9 @@ TEST_P(InputErrors, SaysWhatIsWrong) { expectMessages(GetParam()); }
 
 const ErrorCase kInputErrors[] = {
     {"UnknownType",
-     kernelWith("input x : f32[batch]"),
-     {"2:11: error: unknown input type 'f32', expected 'i32' or 'bool'",
-      "2:11: note: did you mean 'i32'?"}},
+     kernelWith("input x : boole[batch]"),
+     {"2:11: error: unknown input type 'boole', expected 'f32', 'f16', 'bf16', 'i32' or 'bool'",
+      "2:11: note: did you mean 'bool'?"}},
     {"NoType",
      kernelWith("input x [batch]"),
      {"2:9: error: expected ':' and a type after the input's name, but found '['"}},

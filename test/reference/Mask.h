@@ -130,7 +130,8 @@ Mask neighborhood(std::vector<NeighborhoodDim> dims, Border border = Border::Shi
 Mask same(std::string input);
 /// queryInput[q] == keyInput[k]
 Mask same(std::string queryInput, std::string keyInput);
-/// allow[class[q]][class[k]]; needs as many queries as keys. Classes count from 0.
+/// allow[class[q]][class[k]]; needs as many queries as keys, unless `keyInput` of the mask names the classes
+/// of the keys. Classes count from 0; those outside of the table see nothing and are not seen.
 Mask classes(std::string input, std::vector<std::vector<int>> allow);
 /// input[batch, head, q, k], where an extent of 1 serves all of its dimension
 Mask from(std::string input, std::array<bool, 4> shared = {});

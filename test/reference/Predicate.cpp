@@ -155,7 +155,8 @@ static int64_t binaryValue(ExprKind kind, int64_t a, int64_t b) {
 static int64_t lookupValue(const Expr &expr, const ExprPoint &point) {
   std::vector<int64_t> indices;
   for (const Expr &index : expr.operands)
-    indices.push_back(evaluate(index, point));
+    indices.push_back(index.kind == ExprKind::QueryPosition ? point.row.value_or(point.q)
+                                                            : evaluate(index, point));
   assert(point.entry && "an expression with tables is looked at where tables are");
   return point.entry(expr.table, indices);
 }

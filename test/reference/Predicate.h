@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,7 @@ Expr lookup(std::string table, std::vector<Expr> indices, std::vector<std::strin
 /// Where an expression is looked at. Coordinates beyond the rank of the layout are not read.
 struct ExprPoint {
   int64_t q = 0, k = 0; // row-major positions, q with the offset
+  std::optional<int64_t> row; // what the index `q` of a table means: the query's own number; none: q
   std::array<int64_t, 4> queryAt = {}, keyAt = {};
   int64_t head = 0, batch = 0, nq = 0, nk = 0;
   /// The entry of a named table.

@@ -214,10 +214,15 @@ static bool seesSame(const Mask &mask, const Pair &pair) {
 }
 
 static bool seesClasses(const Mask &mask, const Pair &pair) {
-  assert(pair.context.nq == pair.context.nk && "classes need one layout for queries and keys");
-  int64_t query = valueOf(pair.context.labels, mask.input, pair.tokenQ);
-  int64_t key = valueOf(pair.context.labels, mask.input, pair.tokenK);
-  return mask.allow.at(size_t(query)).at(size_t(key)) != 0;
+  const std::map<std::string, std::vector<int32_t>> &labels = pair.context.labels;
+  assert((!mask.keyInput.empty() || pair.context.nq == pair.context.nk) &&
+         "one vector of classes needs one layout for queries and keys");
+  const std::string &keys = mask.keyInput.empty() ? mask.input : mask.keyInput;
+  int64_t query = valueOf(labels, mask.input, pair.tokenQ);
+  int64_t key = valueOf(labels, keys, pair.tokenK), count = int64_t(mask.allow.size());
+  if (query < 0 || query >= count || key < 0 || key >= count)
+    return false; // a class outside of the table
+  return mask.allow[size_t(query)][size_t(key)] != 0;
 }
 
 static bool seesFrom(const Mask &mask, const Pair &pair) {
@@ -261,7 +266,7 @@ static bool seesBlockBits(const Mask &mask, const Pair &pair) {
 static int64_t tableEntry(const Context &context, const std::string &name,
                           const std::vector<int64_t> &at) {
   if (context.tensors.count(name))
-    return entryOf(context.tensors.at(name), at, false);
+    return entryOf(context.tensors.at(name), at, true);
   assert(at.size() == 1 && "labels and batch inputs have one extent");
   return valueOf(context.labels.count(name) ? context.labels : context.batchInputs, name, at[0]);
 }
@@ -284,6 +289,7 @@ static bool seesPredicate(const Mask &mask, const Pair &pair) {
   ExprPoint point;
   point.q = pair.position();
   point.k = pair.k;
+  point.row = pair.tokenQ;
   point.queryAt =
       coordinatesAt(context.queryDims.empty() ? context.dims : context.queryDims, pair.q, point.q);
   point.keyAt = coordinatesAt(context.dims, pair.k, point.k);

@@ -1,6 +1,7 @@
 """Compares the tile map that `attnc show --json` writes with the elements of the mask.
 
-usage: check-show.py MAP.json MASK.npy: every tile is classified again from its elements.
+usage: check-show.py MAP.json MASK.npy: every tile is classified again from its elements. A map that is not exact
+may say 'partial' of any tile.
 """
 
 import ast
@@ -68,7 +69,8 @@ def check_group(shown, group, elements, queries, keys):
             expected = None
             if any(seen):
                 expected = "full" if all(seen) and not ragged else "partial"
-            assert said.get(tile) == expected, (row["tile"], tile, said.get(tile))
+            safe = not group["exact"] and said.get(tile) == "partial"
+            assert safe or said.get(tile) == expected, (row["tile"], tile, said.get(tile))
         visited += len(said)
         full += sum(name == "full" for name in said.values())
     assert (visited, full) == (group["tiles_visited"], group["tiles_full"])
@@ -80,9 +82,9 @@ def main():
     (heads, queries, keys), elements = read_npy(sys.argv[2])
     assert heads == sum(len(group["heads"]) for group in shown["groups"])
     for group in shown["groups"]:
-        assert group["exact"]
         check_group(shown, group, elements, queries, keys)
-    print(f"agree: {len(shown['groups'])} masks, {shown['encoding']}")
+    bounds = sum(not group["exact"] for group in shown["groups"])
+    print(f"agree: {len(shown['groups'])} masks, {shown['encoding']}" + (f", {bounds} safe" if bounds else ""))
 
 
 main()
