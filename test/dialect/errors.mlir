@@ -427,6 +427,47 @@ func.func private @f() attributes {a = #attn.layout<[8], #attn.group<"a", [5]>, 
 
 // -----
 
+// expected-error @+1 {{the layout's dimensions do not follow from its split}}
+func.func private @f() attributes {a = #attn.layout<[1023, 8], #attn.split<[8190], by = [8]>>}
+
+// -----
+
+// expected-error @+1 {{a layout of token groups cannot be split}}
+func.func private @f() attributes {a = #attn.layout<[2, 8], #attn.group<"a", [5]>, #attn.split<[9], by = [8]>>}
+
+// -----
+
+// expected-error @+1 {{the step 3 of a split does not divide dimension 1}}
+func.func private @f() attributes {a = #attn.split<[8, 8], by = [3, 3]>}
+
+// -----
+
+// expected-error @+1 {{a split has the step 0, but must have at least 1 and below 2^40}}
+func.func private @f() attributes {a = #attn.split<[8], by = [0]>}
+
+// -----
+
+// expected-error @+1 {{a split has 2 steps for 1 dimensions}}
+func.func private @f() attributes {a = #attn.split<[8], by = [2, 2]>}
+
+// -----
+
+// expected-error @+1 {{expected #attn.group or one #attn.split}}
+func.func private @f() attributes {a = #attn.layout<[8], #attn.causal>}
+
+// -----
+
+func.func @f(%q: tensor<1x1x16x64xf32>) {
+  // expected-error @+1 {{takes layouts that are not split; tiles may be}}
+  %o, %lse = attn.attention %q, %q, %q tokens <[2, 8], #attn.split<[16], by = [8]>>
+      keys <[2, 8], #attn.split<[16], by = [8]>> mask(#attn.all) {input_names = []}
+      : (tensor<1x1x16x64xf32>, tensor<1x1x16x64xf32>, tensor<1x1x16x64xf32>)
+      -> (tensor<1x1x16x64xf32>, tensor<1x1x16xf32>)
+  return
+}
+
+// -----
+
 // expected-error @+1 {{token layout has more than 2^40 tokens}}
 func.func private @f() attributes {a = #attn.layout<[9], #attn.group<"a", [1099511627776, 2]>>}
 

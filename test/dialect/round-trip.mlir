@@ -61,6 +61,9 @@ func.func private @kinds() attributes {
 // CHECK-SAME: #attn.layout<[31, 48, 80], #attn.group<"video", [30, 48, 80]>, #attn.group<"text", [256]>>
 // CHECK-SAME: #attn.layout<[?, 8], #attn.group<"video", [?, 8]>, #attn.group<"text", [9]>>
 // CHECK-SAME: #attn.layout<[37], #attn.group<"a", [4, 8]>, #attn.group<"b", [5]>>
+// CHECK-SAME: #attn.layout<[1024, 8], #attn.split<[8190], by = [8]>>
+// CHECK-SAME: #attn.layout<[?, 8], #attn.split<[?], by = [8]>>
+// CHECK-SAME: #attn.layout<[3, 4, 11], #attn.split<[3, 44], by = [1, 11]>>
 func.func private @more_kinds() attributes {
   a00 = #attn.causal<dim = 2>,
   a01 = #attn.window<left = 3, right = 5, dilation = 2>,
@@ -88,7 +91,10 @@ func.func private @more_kinds() attributes {
   a23 = #attn.layout<[2, 3, 4, 5]>,
   a24 = #attn.layout<[31, 48, 80], #attn.group<"video", [30, 48, 80]>, #attn.group<"text", [256]>>,
   a25 = #attn.layout<[?, 8], #attn.group<"video", [?, 8]>, #attn.group<"text", [9]>>,
-  a26 = #attn.layout<[37], #attn.group<"a", [4, 8]>, #attn.group<"b", [5]>>}
+  a26 = #attn.layout<[37], #attn.group<"a", [4, 8]>, #attn.group<"b", [5]>>,
+  a27 = #attn.layout<[1024, 8], #attn.split<[8190], by = [8]>>,
+  a28 = #attn.layout<[?, 8], #attn.split<[?], by = [8]>>,
+  a29 = #attn.layout<[3, 4, 11], #attn.split<[3, 44], by = [1, 11]>>}
 
 // CHECK-LABEL: @score_and_input
 // CHECK: inputs ["length"](

@@ -396,7 +396,7 @@ TEST(MaskProperties, ElementsAndTilesEqualBruteForce) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   std::string planFile = testing::TempDir() + "attn-mask-properties.json";
   Tally tally;
-  for (int seed = 0; seed < draws(5000); ++seed) {
+  for (int seed = 0; seed < ref::draws(5000); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     checkDraw(context, seed, planFile, tally);
     if (HasFailure())

@@ -33,10 +33,4 @@ struct Parsed {
   AttentionOp attention;
 };
 
-/// How many cases a property test draws: `normally`, or ATTNC_DRAWS from the environment.
-inline int draws(int normally) {
-  const char *wanted = std::getenv("ATTNC_DRAWS");
-  return wanted ? std::atoi(wanted) : normally;
-}
-
 } // namespace attn::test

@@ -114,13 +114,13 @@ TEST(TileInterpreter, DrawnKernelsEqualTheReference) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   context.loadDialect<tile::TileDialect>();
   int ran = 0;
-  for (int seed = 0; seed < draws(300); ++seed) {
+  for (int seed = 0; seed < ref::draws(300); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     checkDraw(context, seed, ran);
     if (HasFailure())
       return;
   }
-  EXPECT_GE(3 * ran, draws(300)) << "many drawn kernels are compiled";
+  EXPECT_GE(3 * ran, ref::draws(300)) << "many drawn kernels are compiled";
 }
 
 } // namespace

@@ -84,3 +84,18 @@ func.func @score_positions(%q: tensor<1x1x256x64xf32>) -> tensor<1x1x256x64xf32>
       -> (tensor<1x1x256x64xf32>, tensor<1x1x256xf32>)
   return %o : tensor<1x1x256x64xf32>
 }
+
+// -----
+
+// A dilated mask is tiled by position and residue; 300 tokens leave the last position to 4 residues.
+// CHECK-LABEL: @split
+// CHECK: tokens <[38, 8], #attn.split<[300], by = [8]>> by [64, 2]
+// SIZES-LABEL: @split
+// SIZES: tokens <[300]> by [64]
+func.func @split(%q: tensor<1x1x300x64xf32>) -> tensor<1x1x300x64xf32> {
+  %o, %lse = attn.attention %q, %q, %q tokens <[300]> keys <[300]>
+      mask(#attn.window<left = 9, right = 0, dilation = 8>) {input_names = []}
+      : (tensor<1x1x300x64xf32>, tensor<1x1x300x64xf32>, tensor<1x1x300x64xf32>)
+      -> (tensor<1x1x300x64xf32>, tensor<1x1x300xf32>)
+  return %o : tensor<1x1x300x64xf32>
+}

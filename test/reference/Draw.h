@@ -35,6 +35,9 @@ private:
   uint64_t state;
 };
 
+/// How many cases a property test draws: `normally`, or ATTNC_DRAWS from the environment.
+int draws(int normally);
+
 /// The sizes of one kernel.
 struct Shape {
   int64_t batch = 1;

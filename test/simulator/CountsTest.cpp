@@ -61,6 +61,35 @@ TEST(Counts, videoNeighborhoodWithAStrideOfWholeTiles) {
   EXPECT_DOUBLE_EQ(counts.tileMeanBound(), counts.flopBound());
 }
 
+//===----------------------------------------------------------------------===//
+// Dilation
+//===----------------------------------------------------------------------===//
+
+/// Of 512 keys at distances of 8 a tile of one residue sees 5 tiles, 3 of them full. Contiguous tiles
+/// see all residues.
+TEST(Counts, dilatedWindowsVisitTilesOfTheirResidueAlone) {
+  const char *body = "tokens [1048576] mask window(left = 256, right = 255, dilation = 8)";
+  Counts split = countsOfKernel(body);
+  double queryTiles = 8192;
+  EXPECT_NEAR(double(split.tiles.visited) / queryTiles, 5, 0.01);
+  EXPECT_NEAR(double(split.tiles.full) / queryTiles, 3, 0.01);
+  Counts contiguous = countsOfKernel(body, {128}, {128});
+  EXPECT_NEAR(double(contiguous.tiles.visited) / queryTiles, 32.9, 0.1);
+  EXPECT_EQ(contiguous.tiles.full, 0);
+  EXPECT_EQ(split.visiblePairs, contiguous.visiblePairs);
+}
+
+TEST(Counts, unevenSplitsCountTheSamePairs) {
+  for (const char *mask :
+       {"window(9, dilation = 7)", "causal & strided(7)", "neighborhood(window = 9, dilation = 7)",
+        "neighborhood(window = 5, stride = 3, dilation = 7, causal = true)"}) {
+    std::string body = "tokens [1000] mask " + std::string(mask);
+    EXPECT_EQ(countsOfKernel(body).visiblePairs, countsOfKernel(body, {128}, {128}).visiblePairs)
+        << mask;
+    EXPECT_LT(countsOfKernel(body).tiles.visited, countsOfKernel(body, {128}, {128}).tiles.visited);
+  }
+}
+
 struct PublishedRow {
   Lengths tokens, window, stride, queryTile, keyTile;
   double tileWorst;

@@ -7,17 +7,10 @@
 
 #include "gtest/gtest.h"
 
-#include <cstdlib>
-
 using namespace attn;
 namespace ref = attn::reference;
 
 namespace {
-
-int draws(int normally) {
-  const char *wanted = std::getenv("ATTNC_DRAWS");
-  return wanted ? std::atoi(wanted) : normally;
-}
 
 DType dtypeOf(ref::Type type) {
   return type == ref::Type::F32 ? DType::F32 : type == ref::Type::F16 ? DType::F16 : DType::BF16;
@@ -202,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Matrix, testing::Range(0, int(kinds().size())),
 
 TEST(CpuKernels, DrawnOnEveryIsaLevel) {
   int ran = 0;
-  for (int seed = 0; seed < draws(240); ++seed) {
+  for (int seed = 0; seed < ref::draws(240); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     ref::Draw draw(seed);
     ref::ShapeOptions options = ref::ShapeOptions::everything();
@@ -226,7 +219,7 @@ TEST(CpuKernels, DrawnOnEveryIsaLevel) {
     if (HasFailure())
       return;
   }
-  EXPECT_GE(3 * ran, draws(240)) << "many drawn masks are compiled";
+  EXPECT_GE(3 * ran, ref::draws(240)) << "many drawn masks are compiled";
 }
 
 TEST(CpuKernels, UnusualKernels) {

@@ -1,5 +1,7 @@
 #include "test/dialect/algebra/Draw.h"
 
+#include <cstdlib>
+
 namespace attn::test {
 
 ExprId Draw::expression(ExprDag &dag, int depth, int64_t span, int64_t numSymbols) {
@@ -349,6 +351,11 @@ bool Case::holds(const Atom &atom, const Coords &q, const Coords &k) const {
 //===----------------------------------------------------------------------===//
 // Cases
 //===----------------------------------------------------------------------===//
+
+uint64_t draws(uint64_t normally) {
+  const char *wanted = std::getenv("ATTNC_DRAWS");
+  return wanted ? std::strtoull(wanted, nullptr, 10) : normally;
+}
 
 std::vector<int64_t> bindSymbols(const Formula &formula, const TileGeometry &geometry,
                                  int64_t queryOffset) {

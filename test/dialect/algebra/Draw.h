@@ -96,6 +96,9 @@ struct Case {
   std::string text() const;
 };
 
+/// How many cases a test draws: `normally`, or ATTNC_DRAWS from the environment.
+uint64_t draws(uint64_t normally);
+
 struct DrawOptions {
   int64_t maxPairs; ///< (query, key) pairs at most
   bool withData = false;
