@@ -375,6 +375,8 @@ def section(kind, example, mlir):
         parts.append(f"- example: `{example.text}`\n- in MLIR: `{mlir}`{example.values()}")
     if description := text_of(kind["description"]):
         parts.append(description)
+    if kind["papers"]:
+        parts.append(f"Used by: {with_links(kind['papers'])}.")
     if kind["fields"]:
         parts.append(f"Fields of `#attn.{kind['mnemonic']}`:\n\n"
                      + "\n".join(field_line(*field) for field in kind["fields"]))
