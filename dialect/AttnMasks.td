@@ -15,11 +15,12 @@ include "mlir/IR/AttrTypeBase.td"
 class Attn_Mask<string name, string keyword, list<string> methods = []>
     : AttrDef<Attn_Dialect, name, [DeclareAttrInterfaceMethods<MaskAttrInterface, methods>]> {
   let mnemonic = keyword;
-  /// For docs/masks.md: which keys a query sees; a spec's lines that show it on a small layout; and how
-  /// specs spell the kind, where that is not its mnemonic.
+  /// For docs/masks.md: which keys a query sees; a spec's lines that show it on a small layout; how specs
+  /// spell the kind, where that is not its mnemonic; papers that use it, beside the summary's.
   string formula = "";
   string example = "";
   string spelling = keyword;
+  string papers = "";
 }
 
 //===----------------------------------------------------------------------===//
@@ -40,6 +41,7 @@ def Attn_CausalMask : Attn_Mask<"Causal", "causal", ["verifyOn", "isLinear", "re
   }];
   let formula = "k <= q; with dim = d: k.d <= q.d";
   let example = "tokens [16] mask causal";
+  let papers = "MVPA, causal in time alone, arXiv 2506.20354";
   let parameters = (ins DefaultValuedParameter<"bool", "false">:$top_left,
                         DefaultValuedParameter<"int64_t", "-1">:$dim);
   let assemblyFormat = "(`<` struct($top_left, $dim)^ `>`)?";
@@ -50,6 +52,7 @@ def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn", "residueSteps"]
   let summary = "keys near the query, every `dilation`-th of them";
   let formula = "q - left * dilation <= k <= q + right * dilation, (q - k) mod dilation = 0";
   let example = "tokens [16] mask window(3)";
+  let papers = "Longformer, arXiv 2004.05150";
   let parameters = (ins "int64_t":$left, "int64_t":$right,
                         DefaultValuedParameter<"int64_t", "1">:$dilation);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -60,6 +63,7 @@ def Attn_SinkMask : Attn_Mask<"Sink", "sink", ["residueSteps"]> {
   let summary = "the first keys, seen by every query";
   let formula = "k < count";
   let example = "tokens [16] mask sink(3)";
+  let papers = "StreamingLLM, arXiv 2309.17453";
   let parameters = (ins "int64_t":$count);
   let assemblyFormat = "`<` $count `>`";
   let genVerifyDecl = 1;
@@ -71,6 +75,7 @@ def Attn_PrefixMask : Attn_Mask<"Prefix", "prefix", ["verifyOn", "residueSteps"]
   let formula = "k < n";
   let spelling = "prefix or key_length";
   let example = "tokens [16] mask causal | prefix(5)";
+  let papers = "prefix language models in T5, arXiv 1910.10683";
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$count,
                         OptionalParameter<"::mlir::FlatSymbolRefAttr">:$input);
   let hasCustomAssemblyFormat = 1;
@@ -100,6 +105,7 @@ def Attn_GlobalMask : Attn_Mask<"Global", "global", ["residueSteps"]> {
   let summary = "global tokens: seen by every query, and seeing every key";
   let formula = "first <= k < first + count or first <= q < first + count";
   let example = "tokens [16] mask global(2) | window(2)";
+  let papers = "Longformer, arXiv 2004.05150; BigBird, arXiv 2007.14062";
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$first, "int64_t":$count);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
@@ -160,6 +166,7 @@ def Attn_BlockMask : Attn_Mask<"Block", "block", ["verifyOn", "isLinear"]> {
   }];
   let formula = "(k - offset) div size = (q - offset) div size";
   let example = "tokens [16] mask block(5)";
+  let papers = "Swin Transformer, arXiv 2103.14030";
   let parameters = (ins "::mlir::DenseI64ArrayAttr":$size, "::mlir::DenseI64ArrayAttr":$offset);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
@@ -182,6 +189,7 @@ def Attn_NeighborhoodMask : Attn_Mask<"Neighborhood", "neighborhood",
   }];
   let formula = "start <= t < end for k = g + dilation * t, per dimension";
   let example = "tokens [8, 8] mask neighborhood(window = [3, 5])";
+  let papers = "MSA-Conv, whose border is zero, arXiv 2310.04134";
   let parameters = (ins "::mlir::DenseI64ArrayAttr":$window,
                         "::mlir::DenseI64ArrayAttr":$stride,
                         "::mlir::DenseI64ArrayAttr":$dilation,
@@ -200,6 +208,7 @@ def Attn_SameMask : Attn_Mask<"Same", "same", ["verifyOn", "residueSteps"]> {
   let description = [{ `#attn.same<@doc>`, or `#attn.same<@of_queries, @of_keys>`. }];
   let formula = "label[q] = label[k]";
   let example = "tokens [16] input document : i32[tokens] mask causal & same(document)";
+  let papers = "Region Attention Transformer, arXiv 2407.09268";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$input,
                         OptionalParameter<"::mlir::FlatSymbolRefAttr">:$key_input);
   let assemblyFormat = "`<` $input (`,` $key_input^)? `>`";
@@ -225,6 +234,7 @@ def Attn_InputMask : Attn_Mask<"Input", "input", ["verifyOn", "residueSteps"]> {
   let formula = "input[b, h, q, k]";
   let spelling = "from";
   let example = "tokens [16] input seen : bool[1, 1, tokens, kv_tokens] mask from(seen)";
+  let papers = "Sparsifiner, arXiv 2303.13755; Dynamic Mask Attention, arXiv 2508.02124";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$input);
   let assemblyFormat = "`<` $input `>`";
 }
@@ -239,6 +249,7 @@ def Attn_BlocksMask : Attn_Mask<"Blocks", "blocks", ["verifyOn", "blockSize"]> {
   }];
   let formula = "block (q div size, k div size) is listed";
   let example = "tokens [128] input row_ptr : i32[9] input key_blocks : i32[19] mask causal & blocks(row_ptr, key_blocks, size = 16)";
+  let papers = "LongHeads, which chooses chunks, arXiv 2402.10685";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$rows,
                         OptionalParameter<"::mlir::FlatSymbolRefAttr">:$keys, "int64_t":$size);
   let assemblyFormat = "`<` custom<InputPair>($rows, $keys) struct($size) `>`";
@@ -254,6 +265,7 @@ def Attn_WhereMask : Attn_Mask<"Where", "where", ["verifyOn", "isLinear", "forHe
   let formula = "the condition";
   let spelling = "(q, k) => condition";
   let example = "tokens [16] mask (q, k) => k <= q && (q - k < 3 || (q - k) % 4 == 0)";
+  let papers = "FlexAttention, arXiv 2412.05496";
   let parameters = (ins "::mlir::StringAttr":$text,
                         DefaultValuedParameter<"int64_t", "-1">:$head);
   let assemblyFormat = "`<` $text (`,` `head` `=` $head^)? `>`";

@@ -1,5 +1,7 @@
 #include "runtime/InputChecks.h"
 
+#include "runtime/BoundChecks.h"
+
 #include <algorithm>
 
 namespace attn {
@@ -128,9 +130,12 @@ public:
       for (const TableInfo &table : formula.tables)
         if (Status status = checkTable(table); !status)
           return status;
-      for (const Atom &atom : formula.atoms)
+      for (const Atom &atom : formula.atoms) {
         if (Status status = checkAtom(formula, atom); !status)
           return status;
+        if (Status status = checkKeyCount(formula, atom); !status)
+          return status;
+      }
     }
     return {};
   }
@@ -194,6 +199,27 @@ private:
     default:
       return {};
     }
+  }
+
+  /// Keys 0 <= k < length[b]: a length that no sequence of keys has is a mistake of the caller.
+  Status checkKeyCount(const Formula &formula, const Atom &atom) {
+    if (atom.kind != AtomKind::Box || formula.rank != 1)
+      return {};
+    const std::vector<ExprNode> &nodes = formula.dags[0].nodes();
+    const ExprNode &lo = nodes[size_t(atom.dims[0].lo)];
+    ExprNode hi = nodes[size_t(atom.dims[0].hi)]; // 0 + length
+    if (hi.op == ExprOp::Add && nodes[size_t(hi.a)] == ExprNode{ExprOp::Constant})
+      hi = nodes[size_t(hi.b)];
+    if (lo.op != ExprOp::Constant || lo.value > 0 || hi.op != ExprOp::Symbol)
+      return {};
+    const Symbol &symbol = formula.symbols[size_t(hi.value)];
+    if (symbol.kind != SymbolKind::BatchInput)
+      return {};
+    for (int64_t b = 0; b < sizes.batch; ++b)
+      if (int64_t value = entry(symbol.index, b); value < 0 || value > sizes.numKeys)
+        return makeError("entry {} of input '{}' is {}, but must be a number of keys from 0 to {}",
+                         b, name(symbol.index), value, sizes.numKeys);
+    return {};
   }
 
   Status checkLeading(int32_t input) {
@@ -279,18 +305,32 @@ private:
     box.position = {sizes.queryOffset, box.row.hi + sizes.queryOffset};
     box.keyPosition = {0, std::max<int64_t>(sizes.numKeys - 1, 0)};
     box.head = {0, info.heads - 1};
-    PairExpr bound = expr;
-    Interval params = parameterRange();
-    for (PairNode &node : bound)
-      if (node.op == PairOp::Symbol || node.op == PairOp::Table)
-        bindNode(formula, node, params);
-    std::optional<PairProblem> problem = findProblem(bound, box, {nullptr, nullptr, views});
-    if (!problem)
-      return {};
     std::vector<std::string> names;
     for (const InputInfo &input : info.inputs)
       names.push_back(input.name);
-    return makeError("{}", describe(*problem, bound, names));
+    // What differs between heads or batch entries takes part with its smallest and its largest value, in
+    // all combinations: divisors, indices and results are at their worst there.
+    std::vector<int32_t> open;
+    for (size_t i = 0; i < formula.symbols.size() && open.size() < kMaxOpen; ++i)
+      if (isFromInput(formula.symbols[i]))
+        open.push_back(int32_t(i));
+    Interval params = parameterRange();
+    for (uint32_t largest = 0; largest >> open.size() == 0; ++largest) {
+      PairExpr bound = expr;
+      for (PairNode &node : bound)
+        if (node.op == PairOp::Symbol || node.op == PairOp::Table) {
+          auto at = std::find(open.begin(), open.end(), node.value) - open.begin();
+          bindNode(formula, node, params, largest >> at & 1);
+        }
+      if (std::optional<PairProblem> problem = findProblem(bound, box, {nullptr, nullptr, views}))
+        return makeError("{}", describe(*problem, bound, names));
+    }
+    return {};
+  }
+
+  static constexpr size_t kMaxOpen = 8;
+  static bool isFromInput(const Symbol &symbol) {
+    return symbol.kind == SymbolKind::BatchInput || symbol.kind == SymbolKind::HeadInput;
   }
 
   static bool isSequenceStart(TableKind kind) {
@@ -298,9 +338,9 @@ private:
            kind == TableKind::AlignEnd;
   }
 
-  /// Replaces a symbol by its value; those that differ between heads or batch entries, and tables, by
-  /// the value of largest magnitude that they may have.
-  void bindNode(const Formula &formula, PairNode &node, Interval params) const {
+  /// Replaces a symbol by its value, of several the largest or the smallest one, and tables by the largest
+  /// that they may have.
+  void bindNode(const Formula &formula, PairNode &node, Interval params, bool largest) const {
     int64_t value = std::max(sizes.numQueries, sizes.numKeys);
     // A sequence that is all there is: its length and its positions are the largest that there may be.
     if (node.op == PairOp::Table && isSequenceStart(formula.tables[size_t(node.value)].kind))
@@ -318,8 +358,8 @@ private:
       case SymbolKind::HeadInput: {
         value = length(symbol.index) ? entry(symbol.index, 0) : 0;
         for (int64_t i = 1; i < length(symbol.index); ++i)
-          if (int64_t here = entry(symbol.index, i); here < 1 || std::abs(here) > std::abs(value))
-            value = here;
+          value = largest ? std::max(value, entry(symbol.index, i))
+                          : std::min(value, entry(symbol.index, i));
         break;
       }
       default: break;
@@ -384,7 +424,10 @@ Status checkInputs(const KernelInfo &info, const Bindings &bindings, const Launc
         !status)
       return status;
   }
-  return ValueChecker(info, sizes, inputViews(info, bindings)).check();
+  std::vector<DataView> views = inputViews(info, bindings);
+  if (Status status = checkBounds(info, sizes, views); !status)
+    return status;
+  return ValueChecker(info, sizes, std::move(views)).check();
 }
 
 } // namespace attn

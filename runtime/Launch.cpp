@@ -290,6 +290,23 @@ Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings
   return LaunchBuilder(info, bindings, *sizes, pool).build();
 }
 
+std::vector<int64_t> LaunchPlan::blindHeads() const {
+  std::vector<int64_t> blind;
+  int64_t tiles = kernelArgs.queryTiles, heads = int64_t(formulaOfHead.size());
+  auto seesNothing = [&](int32_t map) {
+    const int64_t *offsets = table.offsets() + map * (tiles + 1);
+    return offsets[0] == offsets[tiles];
+  };
+  for (int64_t head = 0; tiles > 0 && head < heads; ++head) {
+    bool isBlind = true;
+    for (size_t i = size_t(head); i < mapOfHead.size(); i += size_t(heads))
+      isBlind = isBlind && seesNothing(mapOfHead[i]);
+    if (isBlind)
+      blind.push_back(head);
+  }
+  return blind;
+}
+
 double LaunchPlan::visiblePairs() const {
   std::vector<double> pairs;
   for (const TileMap &map : maps)

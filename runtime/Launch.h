@@ -48,6 +48,8 @@ public:
   /// (query, key) pairs that the masks show, over all heads and batch entries; an upper bound where
   /// the masks are data. Counts them now, in closed form.
   double visiblePairs() const;
+  /// Query heads that see no key in any batch entry, so that their output is 0; none without queries.
+  std::vector<int64_t> blindHeads() const;
   /// Different tile maps: one for each mask, and for each batch entry or head whose data make it another
   /// one. Their bytes in memory, and those of the order of the query tiles.
   int64_t numMaps() const { return table.numMaps(); }

@@ -4,7 +4,8 @@
     mask_docs.py [--attnc=FILE] [--tblgen=FILE]           writes docs/masks.md and docs/masks/*.svg
     mask_docs.py [--attnc=FILE] [--tblgen=FILE] --check   says what is out of date, and then exits with 1
 
-A picture is what a kernel computes: with q = k = 0 and V the identity, o[q, k] > 0 where q sees k.
+A picture is what a kernel computes: with q = k = 0 and V the identity, o[q, k] > 0 where q sees k. `attnc show` must
+agree.
 Standard library only.
 """
 import argparse
@@ -196,8 +197,18 @@ def visible_pairs(attnc, example, folder):
         tensors[name] = packed_input(name, dtype, example.shape(extents))
     write_safetensors(inputs, tensors)
     output_of([attnc, "run", spec, f"--inputs={inputs}", f"--output={out}", "--check"])
-    o = read_safetensor(out, "o")
-    return [[[o[(h * n + q) * n + k] > 0 for k in range(n)] for q in range(n)] for h in range(heads)]
+    seen = [element > 0 for element in read_safetensor(out, "o")]
+    if seen != shown_pairs(attnc, spec, inputs if example.inputs else None, folder / "shown.npy"):
+        fail(f"the kernel and 'attnc show' do not agree on\n{example.spec()}")
+    return [[seen[(h * n + q) * n : (h * n + q + 1) * n] for q in range(n)] for h in range(heads)]
+
+
+def shown_pairs(attnc, spec, inputs, path):
+    """The same pairs, row-major, as `attnc show` has them."""
+    output_of([attnc, "show", spec, "--elements", "--format=npy", f"--output={path}"]
+              + ([f"--inputs={inputs}"] if inputs else []))
+    content = path.read_bytes()
+    return [byte == 1 for byte in content[10 + struct.unpack("<H", content[8:10])[0] :]]
 
 
 def mlir_of(attnc, example, folder):
@@ -375,6 +386,8 @@ def section(kind, example, mlir):
         parts.append(f"- example: `{example.text}`\n- in MLIR: `{mlir}`{example.values()}")
     if description := text_of(kind["description"]):
         parts.append(description)
+    if kind["papers"]:
+        parts.append(f"Used by: {with_links(kind['papers'])}.")
     if kind["fields"]:
         parts.append(f"Fields of `#attn.{kind['mnemonic']}`:\n\n"
                      + "\n".join(field_line(*field) for field in kind["fields"]))
@@ -394,8 +407,8 @@ Every mask kind with its formula, its picture, its spelling in MLIR and its sour
 say about positions, layouts and inputs, is in [language.md](language.md).
 
 A picture has a row for each query, from the top, and a column for each key; blue is seen. It is what a kernel computes for the
-example: with scores of 0 and the identity as values, an output element is positive where the query sees the key. A test
-keeps page and pictures up to date. In formulas q is the position of the query with `q_offset` added, and k that of the key.
+example: with scores of 0 and the identity as values, an output element is positive where the query sees the key. `attnc show`
+says the same, and a test keeps page and pictures up to date. In formulas q is the position of the query with `q_offset` added, and k that of the key.
 
 ## All kinds
 

@@ -5,6 +5,7 @@
 #include "jit/Engine.h"
 #include "runtime/LaunchChecks.h"
 #include "runtime/Safetensors.h"
+#include "tools/BoundSpec.h"
 #include "tools/Check.h"
 #include "tools/Report.h"
 #include "tools/RunInputs.h"
@@ -26,6 +27,7 @@ struct Outcome {
   double compileSeconds, planSeconds = 0;
   RunReport run;
   double visiblePairs = 0;
+  std::vector<int64_t> blindHeads;
   std::optional<CheckReport> check, expected;
 
   bool ok() const { return (!check || check->ok) && (!expected || expected->ok); }
@@ -72,6 +74,10 @@ void printText(const Outcome &out) {
     fmt::print(", kv_tokens {}", shapeText(out.tensors.kvTokens));
   fmt::print("\ntiles    {} of {} visited, {} of them full\n", out.run.visitedTiles,
              out.run.allTiles, out.run.fullTiles);
+  if (!out.blindHeads.empty())
+    fmt::print("blind    {} {} see{} no key: the output is 0 there\n",
+               out.blindHeads.size() == 1 ? "head" : "heads", headsText(out.blindHeads),
+               out.blindHeads.size() == 1 ? "s" : "");
   fmt::print("compile  {:.1f} ms for {}\n", out.compileSeconds * 1e3, isaLevelName(out.isa));
   fmt::print("run      {:.3f} ms on {} threads, {:.1f} GFLOP/s\n", out.run.seconds * 1e3,
              out.threads, out.gflops());
@@ -111,6 +117,7 @@ void printJson(const Outcome &out) {
   json["kv_tokens"] = out.tensors.kvTokens;
   json["tiles"] = {
       {"visited", out.run.visitedTiles}, {"full", out.run.fullTiles}, {"all", out.run.allTiles}};
+  json["blind_heads"] = out.blindHeads;
   json["isa"] = isaLevelName(out.isa);
   json["threads"] = out.threads;
   json["seconds"] = {
@@ -159,6 +166,7 @@ Status runKernel(const Kernel &kernel, const Bindings &bindings, const RunOption
       out.run = *report;
   }
   out.visiblePairs = plan->visiblePairs();
+  out.blindHeads = plan->blindHeads();
   return {};
 }
 
@@ -188,7 +196,7 @@ int runCompiled(const Kernel &kernel, const std::optional<Checker> &checker,
     return fail(tensors.error());
   Bindings bindings = bindingsOf(*tensors, options);
   WorkerPool pool(unsigned(options.threads));
-  Outcome out{kernel.info(), *tensors, isa, pool.size(), kernel.compileSeconds(), 0, {}, 0, {}, {}};
+  Outcome out{kernel.info(), *tensors, isa, pool.size(), kernel.compileSeconds(), 0, {}, 0, {}, {}, {}};
   if (Status status = runKernel(kernel, bindings, options, out); !status)
     return fail(status.error());
   CheckSizes sizes = checkSizes(kernel.info(), bindings);
