@@ -347,8 +347,14 @@ Sum Sum::extreme(Part::Kind kind, const Sum &a, const Sum &b) {
 Sum smaller(const Sum &a, const Sum &b) { return Sum::extreme(Part::Min, a, b); }
 Sum larger(const Sum &a, const Sum &b) { return Sum::extreme(Part::Max, a, b); }
 
+/// A constant below 1 counts as 1, as in ExprOp::FloorDiv.
+static std::optional<int64_t> divisorOf(const Sum &by) {
+  std::optional<int64_t> value = by.asConstant();
+  return value ? std::optional(std::max<int64_t>(*value, 1)) : std::nullopt;
+}
+
 Sum floorOf(const Sum &a, const Sum &by) {
-  std::optional<int64_t> divisor = by.asConstant();
+  std::optional<int64_t> divisor = divisorOf(by);
   if (a.isInfinite() || divisor == 1)
     return a;
   if (!divisor)
@@ -394,7 +400,7 @@ Sum Sum::floorOfRest(const Sum &rest, int64_t divisor) {
 }
 
 Sum remainder(const Sum &a, const Sum &by) {
-  std::optional<int64_t> divisor = by.asConstant();
+  std::optional<int64_t> divisor = divisorOf(by);
   if (!divisor)
     return Sum::of({Part::Mod, "", {a, by}});
   Sum rest(a.constant - *divisor * floorDiv(a.constant, *divisor));
