@@ -159,8 +159,9 @@ std::vector<Fact> kernelFacts(const FormulaUse &use, const Explanation &explanat
   std::string rowCode =
       "the mask, pair by pair, on partial tiles alone, where some pairs are visible and "
       "others are not";
-  bool shared =
-      llvm::any_of(explanation.code, [](const CodeFact &code) { return code.heads.size() > 1; });
+  bool shared = llvm::any_of(explanation.code, [](const CodeFact &code) {
+    return code.heads.size() > 1 && !code.constants.front().empty();
+  });
   if (explanation.total) {
     const TileCounts &tiles = explanation.total->tiles;
     int64_t partial = tiles.visited - tiles.full;

@@ -306,7 +306,7 @@ bool agreesOn(const TileMap &map, int64_t queryTile, llvm::ArrayRef<TileRange> r
 
 bool agrees(const RangeSample &sample, llvm::ArrayRef<TileRange> ranges, const Naming &naming) {
   NameValues values = sample.values;
-  int64_t count = sample.map.geometry().numQueryTiles(), step = checkStep(sample.map);
+  int64_t count = sample.map.geometry().numQueryTiles(), step = checkStep(count);
   for (int64_t t = 0; t < count; t += step)
     if (!agreesOn(sample.map, t, ranges, values, naming))
       return false;
@@ -326,9 +326,9 @@ void sortClauses(Clauses &clauses, const RangeWriter &writer, const RangeSample 
 
 } // namespace
 
-int64_t checkStep(const TileMap &map) {
+int64_t checkStep(int64_t queryTiles) {
   constexpr int64_t most = int64_t(1) << 17;
-  return std::max<int64_t>(ceilDiv(map.geometry().numQueryTiles(), most), 1);
+  return std::max<int64_t>(ceilDiv(queryTiles, most), 1);
 }
 
 VisitFact visitFact(const Formula &formula, const Naming &naming, const TileChoice &tiles,

@@ -13,7 +13,7 @@ struct RangeSample {
 };
 
 /// Every n-th query tile of a map is compared, and the last one.
-int64_t checkStep(const TileMap &map);
+int64_t checkStep(int64_t queryTiles);
 
 /// Formulas of the ranges that a query tile visits, which agree with every sample, or why there are
 /// none. `checked` of the result is left to the caller.

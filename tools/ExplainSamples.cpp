@@ -100,7 +100,10 @@ std::string checkedText(const Formula &formula, ArrayRef<Problem> sampled, const
   std::string text;
   if (bound) {
     int64_t count = bound->tiling.numQueryTiles();
-    text = count == 1 ? "its one query tile" : fmt::format("all {} query tiles", grouped(count));
+    int64_t step = checkStep(count);
+    text = count == 1  ? "its one query tile"
+           : step == 1 ? fmt::format("all {} query tiles", grouped(count))
+                       : fmt::format("every {}th of {} query tiles", step, grouped(count));
     if (!sampled.empty())
       text += fmt::format(", and at {} other lengths", sampled.size());
   } else {

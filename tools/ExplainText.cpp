@@ -85,7 +85,7 @@ private:
     text += fmt::format(", query tile {}, key tile {}", extents(e.queryTile), extents(e.keyTile));
     if (e.batchEntry)
       text += fmt::format(", batch entry {}", *e.batchEntry);
-    return text + "\n";
+    return wrapped("", text, 4);
   }
 
   //===--- One mask ---===//
@@ -113,7 +113,7 @@ private:
   const GroupFact *alike(size_t number) const {
     const GroupFact &group = e.groups[number];
     for (const GroupFact &other : llvm::ArrayRef(e.groups).take_front(number))
-      if (!other.notes.empty() && other.truth == group.truth && other.atoms == group.atoms &&
+      if (!other.atoms.empty() && other.truth == group.truth && other.atoms == group.atoms &&
           other.visits == group.visits)
         return &other;
     return nullptr;
@@ -252,7 +252,10 @@ private:
           fmt::format("{}{} {}{}", line.empty() ? "" : "; ", several ? "heads" : "head",
                       code.heads[i], code.constants[i].empty() ? "" : " with " + code.constants[i]);
     }
-    return code.heads.size() > 1 ? line + ": one code, they differ in constants alone" : line;
+    if (code.heads.size() == 1)
+      return line;
+    bool differ = code.constants.front() != "";
+    return line + ": one code" + (differ ? ", they differ in constants alone" : "");
   }
 
   static std::string list(const char *title, const std::vector<Fact> &facts) {
