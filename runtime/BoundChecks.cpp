@@ -6,8 +6,8 @@ namespace attn {
 
 namespace {
 
-/// Values of a node, and whether an input takes part in them. Constants by themselves may be large: code
-/// generators know infinity.
+/// Values of a node, and whether an input takes part in them. Constants by themselves may be large:
+/// code generators know infinity.
 struct Values {
   Interval range;
   bool isFromInput = false;
@@ -195,9 +195,10 @@ private:
     for (size_t i = 0; i < names.size(); ++i)
       list += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
     Interval range = values[size_t(id)].range;
-    return makeError("input{} {} may make a bound of the mask {} to {}, but bounds are computed in 32 "
-                     "bits",
-                     names.size() == 1 ? "" : "s", list, range.lo, range.hi)
+    return makeError(
+               "input{} {} may make a bound of the mask {} to {}, but bounds are computed in 32 "
+               "bits",
+               names.size() == 1 ? "" : "s", list, range.lo, range.hi)
         .withNote("'min' and 'max' around what an input holds keep it small");
   }
 

@@ -7,8 +7,8 @@
 
 namespace attn {
 
-/// Kernels compute the bounds of masks in 32 bits. An error where the values of an input, `k < q + t[q]`,
-/// may lead out of them. `inputs` are those of inputViews, with shapes and types checked.
+/// Kernels compute the bounds of masks in 32 bits. An error where the values of an input, `k < q +
+/// t[q]`, may lead out of them. `inputs` are those of inputViews, with shapes and types checked.
 Status checkBounds(const KernelInfo &info, const LaunchSizes &sizes,
                    std::span<const DataView> inputs);
 

@@ -80,7 +80,7 @@ static std::optional<int64_t> countElements(AttentionOp op, const Problem &probl
 
 Counts countsOf(AttentionOp op, const Problem &problem, const MaskGroup &group) {
   Counts counts = countsOf(group.map);
-  if (!group.hasData)
+  if (group.dataAtoms == 0)
     return counts;
   auto [visited, full] = pairsOfTiles(group.map);
   counts.visiblePairs = std::min(counts.visiblePairs, saturated(visited));

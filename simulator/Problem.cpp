@@ -137,10 +137,13 @@ static bool allLinear(AttentionOp op) {
   });
 }
 
+FailureOr<TileChoice> tilesOfSpec(AttentionOp op, const ProblemRequest &request) {
+  return tilesOf(op, allLinear(op), request.queryTile, request.keyTile, kMaxSimulatedTile);
+}
+
 /// The tiles are chosen on the lengths of the spec, as the compiler does, and then bound.
 static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Problem &problem) {
-  FailureOr<TileChoice> tiles =
-      tilesOf(op, allLinear(op), request.queryTile, request.keyTile, kMaxSimulatedTile);
+  FailureOr<TileChoice> tiles = tilesOfSpec(op, request);
   if (failed(tiles))
     return failure();
   problem.tiles = std::move(*tiles);
@@ -253,8 +256,7 @@ Formula withUnknownInputs(Formula formula) {
   return formula;
 }
 
-static std::vector<int64_t> symbolValues(const Formula &formula, const Problem &problem,
-                                         int64_t head) {
+std::vector<int64_t> symbolValues(const Formula &formula, const Problem &problem, int64_t head) {
   auto entry = [&](int32_t input, int64_t i) {
     return problem.inputs ? problem.inputs->views[input].at(std::array<int64_t, 1>{i}) : 0;
   };
@@ -327,12 +329,16 @@ FailureOr<MaskGroup> mapGroup(AttentionOp op, Attribute mask, SmallVector<int64_
     return failure();
   if (!problem.inputs)
     formula = withUnknownInputs(std::move(*formula));
-  bool isOpen = !problem.inputs && readsInputs(*formula), hasData = formula->dataAtoms() != 0;
+  bool isOpen = !problem.inputs && readsInputs(*formula);
   int64_t head = heads.front(), batch = problem.inputs ? problem.inputs->batch : 0;
   std::vector<int64_t> symbols = symbolValues(*formula, problem, head);
   MapInputs inputs = mapInputs(op, *formula, geometry, problem);
+  Signature dataAtoms = formula->dataAtoms();
+  for (auto [i, atom] : llvm::enumerate(formula->atoms))
+    if (atom.kind == AtomKind::Labels && inputs.isSorted(atom))
+      dataAtoms &= ~(Signature(1) << i);
   TileMap map = inputs.makeMap(std::move(*formula), std::move(symbols), batch, head);
-  return MaskGroup{mask, std::move(heads), std::move(map), isOpen, hasData};
+  return MaskGroup{mask, std::move(heads), std::move(map), isOpen, dataAtoms};
 }
 
 FailureOr<MaskGroup> mapElements(AttentionOp op, const MaskGroup &group, const Problem &problem) {

@@ -32,8 +32,9 @@ struct MaskGroup {
   /// The mask reads run-time inputs, whose values are not known here: the map says what they may
   /// show.
   bool readsInputs = false;
-  /// Some atoms have no bounds: labels out of order, bool masks, listed blocks, free predicates.
-  bool hasData = false;
+  /// Bits of the atoms without bounds: what reads unknown inputs, labels out of order, bool masks, listed
+  /// blocks, free predicates.
+  Signature dataAtoms = 0;
 };
 
 /// A tiled attention at fixed lengths. Owns its maps; the attributes belong to the context.
@@ -53,6 +54,9 @@ struct Problem {
 /// Most query tiles that a map is made for: more would take minutes.
 constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
 
+/// The tiles that are asked for or chosen, with the lengths of the spec. Failure comes after a diagnostic.
+mlir::FailureOr<TileChoice> tilesOfSpec(AttentionOp op, const ProblemRequest &request);
+
 /// Binds and tiles: everything but inputs and groups. After a diagnostic at the attention, failure:
 /// an unbound `?`, lengths that contradict the spec, tiles that do not fit the layout, more than
 /// kMaxQueryTiles query tiles.
@@ -62,6 +66,9 @@ mlir::FailureOr<Problem> bindSizes(AttentionOp op, const ProblemRequest &request
 /// that share a mask are apart where the inputs have values for each head. After a diagnostic,
 /// failure: more atoms than a formula may have.
 mlir::LogicalResult mapHeads(AttentionOp op, Problem &problem);
+
+/// What the symbols of the formula of one head's mask stand for; 0 where an input is not known.
+std::vector<int64_t> symbolValues(const Formula &formula, const Problem &problem, int64_t head);
 
 /// Both, without inputs.
 mlir::FailureOr<Problem> bindProblem(AttentionOp op, const ProblemRequest &request);

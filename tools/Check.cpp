@@ -71,8 +71,8 @@ static std::vector<int64_t> chooseRows(ArrayRef<CheckedMask> masks, const CheckS
   double perPair = 64;
   for (const CheckedMask &mask : masks)
     forEachLeaf(mask.node, [&](const reference::Mask &m) {
-      bool hasCoordinates = m.kind == reference::MaskKind::Neighborhood ||
-                            m.kind == reference::MaskKind::Predicate;
+      bool hasCoordinates =
+          m.kind == reference::MaskKind::Neighborhood || m.kind == reference::MaskKind::Predicate;
       perPair += hasCoordinates ? 1000 : 32;
       reference::forEachNode(m.predicate, [&](const reference::Expr &) { perPair += 64; });
     });
@@ -139,8 +139,9 @@ Checker::Answers Checker::answerOfHead(const Bindings &bindings, const CheckSize
                                        ArrayRef<int64_t> rows, const reference::Context &context,
                                        int64_t b, int64_t h) const {
   int64_t kvHead = h / (sizes.heads / sizes.kvHeads);
-  reference::Problem problem{1, 1, 1, int64_t(rows.size()), sizes.numKeys, bindings.q.shape[3],
-                             bindings.v.shape[3], scale};
+  reference::Problem problem{
+      1,    1, 1, int64_t(rows.size()), sizes.numKeys, bindings.q.shape[3], bindings.v.shape[3],
+      scale};
   std::vector<double> q, k = headOf(bindings.k, b, kvHead), v = headOf(bindings.v, b, kvHead);
   appendRows(bindings.q, b, h, rows, q);
   const MaskNode &mask = masks[size_t(maskOfHead[size_t(h)])].node;
@@ -149,8 +150,8 @@ Checker::Answers Checker::answerOfHead(const Bindings &bindings, const CheckSize
   };
   reference::Score scored;
   if (score)
-    scored = [&, scoreHere = score(bindings, sizes.queryOffset)](
-                 double s, int64_t, int64_t, int64_t i, int64_t key) {
+    scored = [&, scoreHere = score(bindings, sizes.queryOffset)](double s, int64_t, int64_t,
+                                                                 int64_t i, int64_t key) {
       return scoreHere(s, b, h, rows[size_t(i)], key);
     };
   reference::ZeroKeys zeroKeys;
@@ -161,8 +162,8 @@ Checker::Answers Checker::answerOfHead(const Bindings &bindings, const CheckSize
   Answers answers;
   answers.exact = reference::attention(problem, q, k, v, sees, scored, zeroKeys);
   if (bindings.q.dtype != DType::F32)
-    answers.yardstick = reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v, sees,
-                                                scored, zeroKeys);
+    answers.yardstick =
+        reference::denseRounded(typeOf(bindings.q.dtype), problem, q, k, v, sees, scored, zeroKeys);
   return answers;
 }
 

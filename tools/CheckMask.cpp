@@ -17,8 +17,8 @@ namespace ref = reference;
 
 namespace {
 
-/// From the compiler's parts of a predicate, which may share operands, to the reference's tree. Parsing is
-/// all that the two have in common.
+/// From the compiler's parts of a predicate, which may share operands, to the reference's tree.
+/// Parsing is all that the two have in common.
 class PredicateConverter {
 public:
   PredicateConverter(const ParsedPredicate &predicate, ArrayRef<StringRef> inputs)
@@ -216,7 +216,7 @@ Expected<MaskNode> MaskConverter::nodeOf(Attribute mask) {
   return llvm::TypeSwitch<Attribute, Node>(mask)
       .Case([](AllAttr) { return leaf(ref::all()); })
       .Case([](CausalAttr m) {
-        return leaf(m.getDim() >= 0    ? ref::causalDim(m.getDim())
+        return leaf(m.getDim() >= 0  ? ref::causalDim(m.getDim())
                     : m.getTopLeft() ? ref::causalTopLeft()
                                      : ref::causal());
       })
@@ -243,13 +243,12 @@ Expected<MaskNode> MaskConverter::nodeOf(Attribute mask) {
         std::vector<double> betas(heads, m.getBeta().getValueAsDouble());
         return leaf(spansOf(alphas, betas, m.getNewTokens()));
       })
-      .Case([&](SpansAttr m) {
-        return leaf(spansOf(m.getAlphas(), m.getBetas(), m.getNewTokens()));
-      })
+      .Case(
+          [&](SpansAttr m) { return leaf(spansOf(m.getAlphas(), m.getBetas(), m.getNewTokens())); })
       .Case([](BlockAttr m) {
-        return leaf(ref::block({m.getSize().asArrayRef().begin(), m.getSize().asArrayRef().end()},
-                               {m.getOffset().asArrayRef().begin(),
-                                m.getOffset().asArrayRef().end()}));
+        return leaf(
+            ref::block({m.getSize().asArrayRef().begin(), m.getSize().asArrayRef().end()},
+                       {m.getOffset().asArrayRef().begin(), m.getOffset().asArrayRef().end()}));
       })
       .Case([](NeighborhoodAttr m) { return leaf(neighborhoodOf(m)); })
       .Case([](SameAttr m) {
@@ -271,7 +270,8 @@ Expected<MaskNode> MaskConverter::nodeOf(Attribute mask) {
       .Default([](Attribute m) -> Node { return unknownMask(m); });
 }
 
-/// Keys of other sequences are hidden whatever the mask says: leaves know that, an inverted one does not.
+/// Keys of other sequences are hidden whatever the mask says: leaves know that, an inverted one
+/// does not.
 static MaskNode insideSequence(MaskNode node) {
   MaskNode both;
   both.kind = MaskNode::And;

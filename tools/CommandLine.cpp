@@ -8,6 +8,7 @@
 #include "tools/CommandLine.h"
 
 #include "tools/Compile.h"
+#include "tools/Explain.h"
 #include "tools/HelpFormatter.h"
 #include "tools/Report.h"
 #include "tools/Run.h"
@@ -146,7 +147,7 @@ Verb addRun(CLI::App &root) {
           }};
 }
 
-/// What show and simulate have in common: lengths, tiles and inputs.
+/// What show, simulate and explain have in common: lengths, tiles and inputs.
 struct BoundArguments : VerbBuilder {
   using VerbBuilder::VerbBuilder;
   std::string tokens, kvTokens, offset, batch;
@@ -224,8 +225,26 @@ Verb addSimulate(CLI::App &root) {
           }};
 }
 
+Verb addExplain(CLI::App &root) {
+  struct Arguments : BoundArguments {
+    using BoundArguments::BoundArguments;
+    ExplainOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "explain", "says what the compiler understood, what is computed when, and what never",
+      "attnc explain chat.attn --tokens=8192");
+  a->addBindings(a->options);
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            a->convert(values, a->options);
+            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
+            return runUnlessMistaken(values, a->options, explainVerb);
+          }};
+}
+
 std::vector<Verb> addVerbs(CLI::App &root) {
-  return {addCompile(root), addRun(root), addShow(root), addSimulate(root)};
+  return {addCompile(root), addRun(root), addShow(root), addSimulate(root), addExplain(root)};
 }
 
 std::vector<std::string> optionNames(const CLI::App &app) {

@@ -112,9 +112,9 @@ private:
       break;
     case AtomKind::Listed: {
       const BlockList &list = formula.blockLists[size_t(atom.index)];
-      Use use = list.keyInput < 0          ? Use::BlockBits
+      Use use = list.keyInput < 0        ? Use::BlockBits
                 : list.rowInput == input ? Use::RowPointers
-                                           : Use::KeyBlocks;
+                                         : Use::KeyBlocks;
       if ((list.rowInput == input || list.keyInput == input) && set(use))
         role.list = &list;
       break;
@@ -214,7 +214,8 @@ private:
     case Use::Numbers:
       return fillEach(tensor, [&](int64_t) { return positive(tensor.dtype() == DType::Bool); });
     case Use::Scores:
-      return fillEach(tensor, [&](int64_t) { return below(tensor.dtype() == DType::Bool ? 2 : 64); });
+      return fillEach(tensor,
+                      [&](int64_t) { return below(tensor.dtype() == DType::Bool ? 2 : 64); });
     }
   }
 
@@ -267,8 +268,8 @@ private:
     return values;
   }
 
-  /// Documents ascend, the first ones below 0. Regions of an image do not, and every fourth time the labels
-  /// of a sequence do not either.
+  /// Documents ascend, the first ones below 0. Regions of an image do not, and every fourth time
+  /// the labels of a sequence do not either.
   std::vector<int64_t> labels(int64_t count) {
     bool isScattered = sizes.kvTokens.size() > 1 || seed % 4 == 0;
     int64_t documents = std::max<int64_t>(count / kLabelLength, 2);
@@ -326,7 +327,8 @@ private:
     bool sharesRows = leading(list, 0, list.rowInput) * leading(list, 1, list.rowInput) <
                       leading(list, 0) * leading(list, 1);
     std::vector<int64_t> key = wantedShape(info, list.keyInput, sizes);
-    int64_t entries = key.back() >= 0 ? key.back() : openExtent(key, key.size() - 1, {Use::KeyBlocks, &list});
+    int64_t entries =
+        key.back() >= 0 ? key.back() : openExtent(key, key.size() - 1, {Use::KeyBlocks, &list});
     if (sharesRows)
       generator.seed(seed);
     std::vector<int64_t> lengths = rowLengths(list, entries), pointers{0}, blocks;

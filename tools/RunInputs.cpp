@@ -38,21 +38,23 @@ Expected<std::vector<int64_t>> override(const std::vector<int64_t> &spec,
   return given;
 }
 
-/// Token groups have a number of tokens, which need not fill their layout: the spec's, the option's or that
-/// of `q`.
+/// Token groups have a number of tokens, which need not fill their layout: the spec's, the option's
+/// or that of `q`.
 Status bindGroups(const KernelInfo &info, const RunOptions &options, const std::vector<int64_t> &q,
                   RunTensors &tensors) {
   int64_t count = info.tokenUnit == 0 ? info.tokenBase : -1;
   if (options.tokens.size() == 1)
     count = options.tokens[0];
   else if (!options.tokens.empty())
-    return makeError("'--tokens' says {}, but a layout of token groups takes the number of all tokens",
-                     shapeText(options.tokens));
+    return makeError(
+        "'--tokens' says {}, but a layout of token groups takes the number of all tokens",
+        shapeText(options.tokens));
   else if (count < 0 && q.size() == 4)
     count = q[2];
   if (!options.kvTokens.empty())
-    return makeError("'--kv-tokens' says {}, but queries and keys of token groups are the same tokens",
-                     shapeText(options.kvTokens));
+    return makeError(
+        "'--kv-tokens' says {}, but queries and keys of token groups are the same tokens",
+        shapeText(options.kvTokens));
   if (count < 0)
     return makeError("a token group has a length that is known only at run time")
         .withNote("say the number of all tokens with '--tokens=', for example '--tokens=4096'");

@@ -196,7 +196,8 @@ int runCompiled(const Kernel &kernel, const std::optional<Checker> &checker,
     return fail(tensors.error());
   Bindings bindings = bindingsOf(*tensors, options);
   WorkerPool pool(unsigned(options.threads));
-  Outcome out{kernel.info(), *tensors, isa, pool.size(), kernel.compileSeconds(), 0, {}, 0, {}, {}, {}};
+  Outcome out{
+      kernel.info(), *tensors, isa, pool.size(), kernel.compileSeconds(), 0, {}, 0, {}, {}, {}};
   if (Status status = runKernel(kernel, bindings, options, out); !status)
     return fail(status.error());
   CheckSizes sizes = checkSizes(kernel.info(), bindings);

@@ -46,7 +46,7 @@ void fillElements(const TileMap &map, int64_t queries, int64_t keys, uint8_t *ou
 
 Status fillGroup(const Picture &picture, const MaskGroup &group, uint8_t *out) {
   const Problem &p = picture.problem;
-  if (!group.hasData)
+  if (group.dataAtoms == 0)
     return fillElements(group.map, p.numQueries, p.numKeys, out), Status();
   mlir::FailureOr<MaskGroup> elements = mapElements(picture.attention, group, p);
   if (failed(elements) || !fillFromTiles(elements->map, p.numQueries, p.numKeys, out))

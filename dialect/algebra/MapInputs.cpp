@@ -66,6 +66,14 @@ struct MapInputs::Memory {
   std::deque<std::vector<int32_t>> vectors;
   std::map<std::pair<int32_t, int32_t>, LabelRuns> runs;
   std::map<std::tuple<int32_t, int32_t, int32_t>, std::shared_ptr<const DataClasses>> vectorClasses;
+
+  const LabelRuns &runsOfLabels(const std::vector<DataView> &inputs, const Atom &atom) {
+    auto [it, isNew] = runs.try_emplace({atom.input, atom.keyInput});
+    if (isNew)
+      it->second = runsOf(contiguous(inputs[size_t(atom.input)], vectors.emplace_back()),
+                          contiguous(inputs[size_t(atom.keyInput)], vectors.emplace_back()));
+    return it->second;
+  }
 };
 
 /// What a predicate's classes refer to.
@@ -157,6 +165,10 @@ bool MapInputs::dependsOn(const Formula &formula, int dimension) const {
   return false;
 }
 
+bool MapInputs::isSorted(const Atom &labels) const {
+  return geometry.rank == 1 && isKnown(labels) && memory->runsOfLabels(inputs, labels).sorted;
+}
+
 /// Label atoms of sorted labels become intervals between tables.
 void MapInputs::useRuns(Formula &formula, MapData &data) const {
   if (formula.rank != 1)
@@ -164,19 +176,16 @@ void MapInputs::useRuns(Formula &formula, MapData &data) const {
   for (Atom &atom : formula.atoms) {
     if (atom.kind != AtomKind::Labels || !isKnown(atom))
       continue;
-    auto [it, isNew] = memory->runs.try_emplace({atom.input, atom.keyInput});
-    if (isNew)
-      it->second = runsOf(contiguous(inputs[size_t(atom.input)], memory->vectors.emplace_back()),
-                          contiguous(inputs[size_t(atom.keyInput)], memory->vectors.emplace_back()));
-    if (!it->second.sorted)
+    const LabelRuns &runs = memory->runsOfLabels(inputs, atom);
+    if (!runs.sorted)
       continue;
     auto bound = [&](TableKind kind, const OwnTable &table) {
       formula.tables.push_back({kind, atom.input, atom.keyInput});
       data.tables.push_back(table.view());
       return formula.dags[0].table(int64_t(formula.tables.size()) - 1);
     };
-    ExprId lo = bound(TableKind::RunBegin, it->second.begin);
-    ExprId hi = bound(TableKind::RunEnd, it->second.end);
+    ExprId lo = bound(TableKind::RunBegin, runs.begin);
+    ExprId hi = bound(TableKind::RunEnd, runs.end);
     atom = {AtomKind::Box, {{lo, hi}}};
   }
 }

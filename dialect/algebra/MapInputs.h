@@ -29,6 +29,9 @@ public:
   TileMap makeMap(Formula formula, std::vector<int64_t> symbolValues, int64_t batch,
                   int64_t head) const;
 
+  /// Whether every label of the atom's keys is one run of neighbours, so that it is an interval.
+  bool isSorted(const Atom &labels) const;
+
   /// Whether data with an extent of its own makes maps of batch entries, or of heads, differ.
   bool dependsOnBatch(const Formula &formula) const { return dependsOn(formula, 0); }
   bool dependsOnHead(const Formula &formula) const { return dependsOn(formula, 1); }

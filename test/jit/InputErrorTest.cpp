@@ -1,5 +1,6 @@
-// What a launch answers to run-time inputs that contradict each other or the lengths, and what of them is
-// allowed. Kernels are compiled, so that the checks see masks as the compiler describes them.
+// What a launch answers to run-time inputs that contradict each other or the lengths, and what of
+// them is allowed. Kernels are compiled, so that the checks see masks as the compiler describes
+// them.
 #include "jit/Engine.h"
 
 #include "test/reference/Attention.h"
@@ -60,7 +61,8 @@ public:
     return report ? "ok" : textOf(report.error());
   }
 
-  /// The number of keys that a query sees when all scores are 0 is exp(lse); here only whether it is 0.
+  /// The number of keys that a query sees when all scores are 0 is exp(lse); here only whether it
+  /// is 0.
   bool seesNothing(int64_t head, int64_t query) const {
     return lse.at({0, head, query}) == -INFINITY && o.at({0, head, query, 0}) == 0;
   }
@@ -103,11 +105,11 @@ TEST(InputErrors, CumulativeLengthsOfQueriesAndKeys) {
             "cumulative lengths must not descend, but entry 2 of input 'a' is 40 after 50");
   EXPECT_EQ(run({0, -3, 40}, {0, 20, 50}),
             "cumulative lengths must not descend, but entry 1 of input 'a' is -3 after 0");
-  EXPECT_EQ(run({0, 10, 40}, {0, 50}),
-            "inputs 'a' and 'b' have cumulative lengths of 2 and 1 sequences, but every sequence has "
-            "queries and keys");
-  EXPECT_EQ(run({}, {0, 50}),
-            "input 'a' of cumulative lengths is empty, but must start with 0");
+  EXPECT_EQ(
+      run({0, 10, 40}, {0, 50}),
+      "inputs 'a' and 'b' have cumulative lengths of 2 and 1 sequences, but every sequence has "
+      "queries and keys");
+  EXPECT_EQ(run({}, {0, 50}), "input 'a' of cumulative lengths is empty, but must start with 0");
   EXPECT_EQ(run({0}, {0}),
             "the cumulative lengths of input 'a' end at 0, but there are 40 queries");
 }
@@ -133,7 +135,8 @@ TEST(InputErrors, NumbersOfKeysOfBatchEntries) {
 }
 
 TEST(InputErrors, NumbersThatAreNoLengthsMayBeAnything) {
-  Launch launch("batch 2 heads 1 tokens [?] input n : i32[batch] mask causal & (q, k) => q - k < n[b]");
+  Launch launch(
+      "batch 2 heads 1 tokens [?] input n : i32[batch] mask causal & (q, k) => q - k < n[b]");
   EXPECT_EQ(launch.run({{"n", {2}, {-7, 1'000'000}}}, 40), "ok");
   EXPECT_EQ(launch.blind, std::vector<int64_t>{}) << "the other batch entry sees";
   EXPECT_TRUE(launch.seesNothing(0, 0));
@@ -167,7 +170,8 @@ TEST(InputErrors, LabelsAreOnePerToken) {
 }
 
 TEST(InputErrors, ClassesOutsideOfTheTableSeeNothingAndAreNotSeen) {
-  Launch launch("heads 1 tokens [5] input c : i32[tokens] mask classes(c, allow = [[0, 1], [1, 1]])");
+  Launch launch(
+      "heads 1 tokens [5] input c : i32[tokens] mask classes(c, allow = [[0, 1], [1, 1]])");
   EXPECT_EQ(launch.run({{"c", {5}, {0, 2, -1, INT32_MIN, 0}}}, 5), "ok");
   EXPECT_EQ(launch.blind, std::vector<int64_t>{0}) << "nobody is of class 1";
   EXPECT_EQ(launch.run({{"c", {5}, {0, 2, 1, INT32_MAX, 0}}}, 5), "ok");
@@ -179,7 +183,8 @@ TEST(InputErrors, ClassesOutsideOfTheTableSeeNothingAndAreNotSeen) {
 }
 
 TEST(InputErrors, MasksHaveTheExtentsOfTheKernel) {
-  Launch launch("batch 2 heads 2 tokens [?] input m : bool[batch, 1, tokens, kv_tokens] mask from(m)");
+  Launch launch(
+      "batch 2 heads 2 tokens [?] input m : bool[batch, 1, tokens, kv_tokens] mask from(m)");
   auto run = [&](std::vector<int64_t> shape) {
     return launch.run({{"m", shape, {}, DType::Bool}}, 40);
   };
@@ -196,7 +201,8 @@ TEST(InputErrors, MasksHaveTheExtentsOfTheKernel) {
 //===----------------------------------------------------------------------===//
 
 TEST(InputErrors, RowPointersAndKeyBlocks) {
-  Launch launch("heads 1 tokens [?] input p : i32[?] input c : i32[?] mask blocks(p, c, size = 16)");
+  Launch launch(
+      "heads 1 tokens [?] input p : i32[?] input c : i32[?] mask blocks(p, c, size = 16)");
   auto run = [&](std::vector<int32_t> p, std::vector<int32_t> c) {
     return launch.run({{"p", {int64_t(p.size())}, p}, {"c", {int64_t(c.size())}, c}}, 40);
   };
@@ -237,22 +243,26 @@ TEST(InputErrors, BlockBits) {
   EXPECT_EQ(launch.run({{"bits", {3, 1}, {7, 7, 7}}}, 40), "ok");
   EXPECT_EQ(launch.run({{"bits", {3, 1}, {-8, -8, -8}}}, 40), "ok") << "bits of no block";
   EXPECT_EQ(launch.blind, std::vector<int64_t>{0});
-  EXPECT_EQ(launch.run({{"bits", {2, 1}, {}}}, 40),
-            "input 'bits' lists 2 rows of 1 words, but 40 queries and 40 keys in blocks of 16 need 3 "
-            "rows of 1");
-  EXPECT_EQ(launch.run({{"bits", {33, 1}, {}}}, 520),
-            "input 'bits' lists 33 rows of 1 words, but 520 queries and 520 keys in blocks of 16 need "
-            "33 rows of 2");
+  EXPECT_EQ(
+      launch.run({{"bits", {2, 1}, {}}}, 40),
+      "input 'bits' lists 2 rows of 1 words, but 40 queries and 40 keys in blocks of 16 need 3 "
+      "rows of 1");
+  EXPECT_EQ(
+      launch.run({{"bits", {33, 1}, {}}}, 520),
+      "input 'bits' lists 33 rows of 1 words, but 520 queries and 520 keys in blocks of 16 need "
+      "33 rows of 2");
 }
 
 TEST(InputErrors, TilesDivideBlocks) {
   CompileRequest request;
   request.queryTile = {64};
   request.keyTile = {48};
-  Launch launch("heads 1 tokens [256] input bits : i32[4, 1] mask blocks(bits, size = 64)", request);
-  EXPECT_EQ(launch.run({}, 256).find("<spec>:1:8: error: a tile of 48 tokens does not divide the mask's "
-                                     "blocks of 64\n"),
-            0u)
+  Launch launch("heads 1 tokens [256] input bits : i32[4, 1] mask blocks(bits, size = 64)",
+                request);
+  EXPECT_EQ(
+      launch.run({}, 256).find("<spec>:1:8: error: a tile of 48 tokens does not divide the mask's "
+                               "blocks of 64\n"),
+      0u)
       << launch.run({}, 256);
 }
 
@@ -276,6 +286,10 @@ TEST(InputErrors, TablesOfQueriesAreAsLongAsThese) {
   Launch launch("heads 1 tokens [?] input t : i32[?] mask (q, k) => k < t[q]");
   EXPECT_EQ(launch.run({{"t", {40}, {}}}, 40), "ok");
   EXPECT_EQ(launch.run({{"t", {39}, {}}}, 40), "'t' has shape [39], but [40] is wanted");
+  Launch fixed("heads 1 tokens [?] input t : i32[30] mask (q, k) => k < t[q]");
+  EXPECT_EQ(fixed.run({{"t", {30}, {}}}, 30), "ok");
+  EXPECT_EQ(fixed.run({{"t", {30}, {}}}, 31),
+            "input 't' has 30 entries, but the mask reads it at 31 queries");
 }
 
 TEST(InputErrors, DivisorsArePositive) {
@@ -298,7 +312,8 @@ TEST(InputErrors, ResultsFit32Bits) {
 TEST(InputErrors, BoundsFit32Bits) {
   auto tooLarge = [](const std::string &inputs, const std::string &values) {
     return "input" + inputs + " may make a bound of the mask " + values +
-           ", but bounds are computed in 32 bits\nnote: 'min' and 'max' around what an input holds keep "
+           ", but bounds are computed in 32 bits\nnote: 'min' and 'max' around what an input holds "
+           "keep "
            "it small";
   };
   Launch product("batch 2 heads 2 tokens [?] input x : i32[batch] input y : i32[heads] "
@@ -323,8 +338,9 @@ TEST(InputErrors, TokensOfGroupsAddUp) {
   Launch launch("heads 1 tokens video[?, 3, 4] + text[5] mask keys(text) | queries(text)");
   EXPECT_EQ(launch.run({}, 5), "ok") << "no frame";
   EXPECT_EQ(launch.run({}, 29), "ok");
-  EXPECT_EQ(launch.run({}, 28), "the token groups of 'tokens' cannot have 28 tokens: they have 5 and "
-                                "multiples of 12 more");
+  EXPECT_EQ(launch.run({}, 28),
+            "the token groups of 'tokens' cannot have 28 tokens: they have 5 and "
+            "multiples of 12 more");
   EXPECT_EQ(launch.run({}, 4), "the token groups of 'tokens' cannot have 4 tokens: they have 5 and "
                                "multiples of 12 more");
   EXPECT_EQ(launch.run({}, 29, 41),

@@ -1,5 +1,5 @@
-// Lengths that are known only when a kernel runs: each kernel is compiled once, and the one piece of code
-// computes every length.
+// Lengths that are known only when a kernel runs: each kernel is compiled once, and the one piece
+// of code computes every length.
 #include "jit/Engine.h"
 
 #include "test/reference/Attention.h"
@@ -50,7 +50,8 @@ std::vector<Case> cases() {
        causal() & (window(100) | sink(5))},
       {"block", "mask causal & block(96, offset = 31)", causal() & block({96}, {31})},
       {"global", "mask window(20) | global(first = 7, count = 3)", window(20) | global(7, 3)},
-      {"strided", "mask causal & (window(30) | strided(48))", causal() & (window(30) | strided(48))},
+      {"strided", "mask causal & (window(30) | strided(48))",
+       causal() & (window(30) | strided(48))},
       {"spans", "mask spans(\"spans.json\", layer = 0)", spans({0, 64}, {0.25, 0.5})},
       {"neighborhood", "mask neighborhood(window = 65, stride = 3, dilation = 2)",
        neighborhood({{65, 3, 2, false}})},
@@ -59,7 +60,8 @@ std::vector<Case> cases() {
       {"predicate", "mask (q, k) => k <= q && (q - k < 64 || (q - k) % 32 == 0)",
        predicate(k <= q && (q - k < 64 || mod(q - k, 32) == 0))},
       {"bias", "input bias : f32[heads, kv_tokens] mask causal score (s, h, k) => s + bias[h, k]",
-       causal(), [](double s, int64_t, int64_t h, int64_t, int64_t key) { return s + biasOf(h, key); }},
+       causal(),
+       [](double s, int64_t, int64_t h, int64_t, int64_t key) { return s + biasOf(h, key); }},
   };
 }
 
@@ -133,15 +135,14 @@ void runAt(const Kernel &kernel, const Case &c, int64_t tokens) {
   // Every row up to 1,000 tokens; beyond, 1 of 17, which meets every place in a tile.
   int64_t step = tokens > 1000 ? 17 : 1, from = (tokens - 1) % step;
   ref::Context context = contextOf(c, tokens);
-  ref::Problem problem{1, kHeads, kKvHeads, (tokens - from + step - 1) / step, tokens, kHeadDim,
-                       kHeadDim, 0};
+  ref::Problem problem{1,      kHeads,   kKvHeads, (tokens - from + step - 1) / step,
+                       tokens, kHeadDim, kHeadDim, 0};
   auto sees = [&](int64_t b, int64_t h, int64_t row, int64_t key) {
     return ref::sees(c.mask, context, b, h, from + row * step, key);
   };
   std::vector<double> allQ = doubles(q);
-  ref::Result exact = ref::attention(
-      problem, someRows<double>(allQ, tokens, kHeadDim, from, step), doubles(k), doubles(v), sees,
-      c.score);
+  ref::Result exact = ref::attention(problem, someRows<double>(allQ, tokens, kHeadDim, from, step),
+                                     doubles(k), doubles(v), sees, c.score);
   ref::Report compared =
       ref::compareF32(someRows<float>(floats(o), tokens, kHeadDim, from, step),
                       someRows<float>(floats(lse), tokens, 1, from, step), exact);

@@ -347,6 +347,40 @@ TEST(Launch, LabelsNeedAsManyQueriesAsKeys) {
             "input 'document' labels queries and keys alike, but there are 40 queries and 50 keys");
 }
 
+/// A kernel from MLIR text may declare what the language refuses.
+TEST(Launch, ListsAreOfAllBatchEntriesAndHeadsOrOfEach) {
+  FormulaBuilder builder({-1});
+  KernelInfo info = kernelOf(*builder.finish(builder.listed({0, -1, kTile})));
+  info.inputs = {{"bits", DType::I32, {-1, -1, -1, -1}}};
+  Buffers buffers(40, 40);
+  auto with = [&](std::vector<int64_t> shape) {
+    Tensor bits = *Tensor::zeros(std::move(shape), DType::I32);
+    buffers.bindings.inputs["bits"] = bits;
+    return errorOf(info, buffers.bindings);
+  };
+  EXPECT_EQ(with({1, 4, 3, 1}), "no error");
+  EXPECT_EQ(with({2, 1, 3, 1}), "no error");
+  EXPECT_EQ(with({3, 1, 3, 1}), "extent 0 of input 'bits' is 3, but must be 1 or 2");
+  EXPECT_EQ(with({2, 2, 3, 1}), "extent 1 of input 'bits' is 2, but must be 1 or 4");
+}
+
+TEST(Launch, HeadsThatSeeNothingAreNamed) {
+  KernelInfo info = kernelOf(prefix(0));
+  info.inputs = {{"len", DType::I32, {2}}};
+  Buffers buffers(40, 40);
+  Tensor lengths = *Tensor::zeros({2}, DType::I32);
+  buffers.bindings.inputs["len"] = lengths;
+  EXPECT_EQ(planLaunch(info, buffers.bindings)->blindHeads(), (std::vector<int64_t>{0, 1, 2, 3}));
+  lengths.elements<int32_t>()[1] = 1;
+  EXPECT_EQ(planLaunch(info, buffers.bindings)->blindHeads(), std::vector<int64_t>{})
+      << "one batch entry sees";
+  info.formulas = {causal()};
+  info.inputs.clear();
+  Buffers noKeys(40, 0), noQueries(0, 40);
+  EXPECT_EQ(planLaunch(info, noKeys.bindings)->blindHeads().size(), 4u);
+  EXPECT_EQ(planLaunch(info, noQueries.bindings)->blindHeads().size(), 0u);
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

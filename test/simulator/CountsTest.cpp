@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 
 namespace attn::test {
 namespace {
@@ -36,6 +38,31 @@ std::string neighborhood(const Lengths &tokens, const Lengths &window, const Len
 //===----------------------------------------------------------------------===//
 // Published figures
 //===----------------------------------------------------------------------===//
+
+/// Mixture of attention spans: what the published Vicuna plan keeps of 8,192 tokens and 1,024 new ones in the
+/// heads of layer 4.
+TEST(Spans, keepWhatThePublishedPlanSays) {
+  EXPECT_EQ(spanLength({0, 0.25, 1024}, 8192), 2304);
+  EXPECT_EQ(spanLength({0, 0.625, 1024}, 8192), 5760);
+}
+
+/// Blocks of 64 x 64 that a head visits at 4,096 tokens: of all 2,080 causal ones, those of one sink block and of
+/// the last 8, or 31, blocks.
+TEST(Spans, visitTheBlocksOfTheRule) {
+  struct Case {
+    int64_t local, visited;
+  };
+  std::string plan = testing::TempDir() + "attn-counts-spans.json";
+  for (Case c : {Case{8, 540}, Case{31, 1552}, Case{64, 2080}}) {
+    int64_t span = 64 * (1 + c.local);
+    std::ofstream(plan) << "{\"alphas\": [[" << span << ", " << span << "]], \"betas\": [[0, 0]]}";
+    Counts counts =
+        countsOfKernel("tokens [4096] mask spans(\"" + plan + "\", layer = 0)", {64}, {64});
+    EXPECT_EQ(counts.tiles.visited, c.visited) << c.local << " local blocks";
+    EXPECT_EQ(counts.tiles.full, c.visited - 64) << "all but the diagonal";
+  }
+  std::filesystem::remove(plan);
+}
 
 const Lengths kVideo{30, 48, 80};
 const Lengths kVideoWindow{18, 24, 24};
@@ -264,6 +291,24 @@ INSTANTIATE_TEST_SUITE_P(
                 {},
                 "tokens [?, 48] are known only when the kernel runs\n"
                 "note: bind them here, for example with '--tokens=4096x48'\n"},
+        Mistake{"unboundGroup",
+                "tokens video[?, 6] + text[5] mask all",
+                {},
+                {},
+                {},
+                {},
+                {},
+                "a token group has the length '?', which is known only when the kernel runs\n"
+                "note: give the number of all tokens, for example with '--tokens=4096'\n"},
+        Mistake{"groupsThatDoNotAddUp",
+                "tokens video[?, 6] + text[5] mask all",
+                {16},
+                {},
+                {},
+                {},
+                {},
+                "the token groups of the layout cannot have 16 tokens: they have 5 and multiples of 6 "
+                "more\n"},
         Mistake{"unboundKeys",
                 "tokens [4] kv_tokens [?] mask causal",
                 {},

@@ -1,6 +1,6 @@
 """examples.py FOLDER JOB: does one job with every kernel of every spec in FOLDER, on two workers.
 
-Jobs: cpu, ptx, ptxas, show, simulate, explain, run. A new spec in the folder is found by itself. Lengths that a
+Jobs: cpu, ptx, ptxas, show, simulate, explain, run, listed. A new spec in the folder is found by itself. Lengths that a
 spec leaves open are bound to several numbers. What fails is printed with its command and its output."""
 
 import concurrent.futures
@@ -152,6 +152,12 @@ def run(kernel, folder):
         assert re.search(r"check +ok, [1-9]", text), text
 
 
+def listed(kernel, _):
+    folder, name = os.path.split(kernel.spec)
+    with open(os.path.join(folder, "README.md")) as readme:
+        assert f"`{name.removesuffix('.attn')}`" in readme.read(), "the README does not list it"
+
+
 JOBS = {
     "cpu": compile_for("cpu", "llvm"),
     "ptx": compile_for("sm_80", "ptx"),
@@ -160,6 +166,7 @@ JOBS = {
     "simulate": simulate,
     "explain": explain,
     "run": run,
+    "listed": listed,
 }
 
 
