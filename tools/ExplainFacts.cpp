@@ -313,6 +313,12 @@ std::vector<Fact> wordFacts(const FormulaUse &use, const Naming &naming,
   if (!use.inputsOfTables(true).empty())
     facts.push_back(
         {"begin", "begin(q) and end(q) are the ends of the keys of the query's own sequence"});
+  facts.push_back(
+      {"tiles", "a full tile has visible pairs alone, a partial one some, an empty one none"});
+  if (explanation.total)
+    facts.push_back({"bounds",
+                     "bounds on the speed-up over dense attention: flop counts pairs, tile_mean "
+                     "tiles over all query tiles, tile_worst those of the worst query tile"});
   return facts;
 }
 

@@ -216,7 +216,7 @@ private:
     std::string all = paragraph("work", text);
     all += paragraph("", fmt::format("{}{:.4g} % of the pairs are visible{}", aboutPairs,
                                      100 * counts.density(), listed.empty() ? "" : "; " + listed));
-    return all + paragraph("bounds", fmt::format("on the speed-up over dense attention: {}flop {}, "
+    return all + paragraph("bounds", fmt::format("{}flop {}, "
                                                  "tile_mean {}, tile_worst {}",
                                                  counts.exact && counts.exactPairs ? "" : "≈ ",
                                                  boundText(counts.flopBound()),

@@ -35,6 +35,36 @@ TEST(Data, ClassesReadTheirTable) {
 // Mask tensors and block lists
 //===----------------------------------------------------------------------===//
 
+TEST(Data, ClassesOutsideOfTheTableSeeNothingAndAreNotSeen) {
+  Context context = selfContext({3});
+  context.labels["c"] = {0, -1, 1};
+  Mask mask = classes("c", {{1}});
+  EXPECT_TRUE(sees(mask, context, 0, 0, 0));
+  for (int64_t other : {1, 2}) {
+    EXPECT_FALSE(sees(mask, context, 0, 0, other));
+    EXPECT_FALSE(sees(mask, context, 0, other, 0));
+    EXPECT_FALSE(sees(mask, context, 0, other, other));
+  }
+}
+
+TEST(Data, ClassesOfKeysMayBeAnotherVector) {
+  Context context = crossContext(1, 2);
+  context.labels["of_q"] = {1};
+  context.labels["of_k"] = {0, 1};
+  Mask mask = classes("of_q", {{0, 1}, {1, 0}});
+  mask.keyInput = "of_k";
+  EXPECT_TRUE(sees(mask, context, 0, 0, 0));
+  EXPECT_FALSE(sees(mask, context, 0, 0, 1));
+}
+
+TEST(Data, TablesAreReadAtTheQuerysOwnRow) {
+  Context context = crossContext(2, 5); // offset 3
+  context.labels["t"] = {0, 7};
+  Mask mask = predicate(lookup("t", {queryPosition()}) == 7);
+  EXPECT_FALSE(sees(mask, context, 0, 0, 0));
+  EXPECT_TRUE(sees(mask, context, 0, 1, 0));
+}
+
 TEST(Data, MaskTensorsBroadcast) {
   Context context = crossContext(2, 3);
   context.tensors["seen"] = {{1, 2, 1, 3}, {1, 0, 1, 0, 1, 0}}; // per head and key
@@ -140,6 +170,16 @@ TEST(Packed, DataIsReadAtTheTokensOwnNumber) {
   context.labels["doc"] = {0, 0, 0, 1, 2, 1}; // inside the sequences all would be equal
   EXPECT_EQ(keysOf(same("doc"), context, 3), Keys({3, 5}));
   EXPECT_EQ(keysOf(same("doc"), context, 4), Keys({4}));
+}
+
+TEST(Packed, TablesAreReadAtTheTokensOwnNumber) {
+  Context context = packedContext({0, 3, 6});
+  context.labels["t"] = {0, 1, 2, 3, 4, 5};
+  Expr q = queryPosition(), k = keyPosition();
+  EXPECT_TRUE(sees(predicate(lookup("t", {k}) == 5), context, 0, 4, 5));
+  EXPECT_TRUE(sees(predicate(lookup("t", {q}) == 4), context, 0, 4, 5));
+  EXPECT_TRUE(sees(predicate(lookup("t", {k + 0}, {"tokens"}) == 2), context, 0, 4, 5))
+      << "what is computed is a position inside the sequence";
 }
 
 TEST(Packed, LastQueriesMeetLastKeys) {

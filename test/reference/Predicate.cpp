@@ -156,6 +156,7 @@ static int64_t lookupValue(const Expr &expr, const ExprPoint &point) {
   std::vector<int64_t> indices;
   for (const Expr &index : expr.operands)
     indices.push_back(index.kind == ExprKind::QueryPosition ? point.row.value_or(point.q)
+                      : index.kind == ExprKind::KeyPosition ? point.column.value_or(point.k)
                                                             : evaluate(index, point));
   assert(point.entry && "an expression with tables is looked at where tables are");
   return point.entry(expr.table, indices);

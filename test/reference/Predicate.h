@@ -97,7 +97,8 @@ Expr lookup(std::string table, std::vector<Expr> indices, std::vector<std::strin
 /// Where an expression is looked at. Coordinates beyond the rank of the layout are not read.
 struct ExprPoint {
   int64_t q = 0, k = 0; // row-major positions, q with the offset
-  std::optional<int64_t> row; // what the index `q` of a table means: the query's own number; none: q
+  /// What `q` and `k` mean as the index of a table by themselves: the tokens' own numbers. None: q, k.
+  std::optional<int64_t> row, column;
   std::array<int64_t, 4> queryAt = {}, keyAt = {};
   int64_t head = 0, batch = 0, nq = 0, nk = 0;
   /// The entry of a named table.

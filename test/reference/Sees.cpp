@@ -290,6 +290,7 @@ static bool seesPredicate(const Mask &mask, const Pair &pair) {
   point.q = pair.position();
   point.k = pair.k;
   point.row = pair.tokenQ;
+  point.column = pair.tokenK;
   point.queryAt =
       coordinatesAt(context.queryDims.empty() ? context.dims : context.queryDims, pair.q, point.q);
   point.keyAt = coordinatesAt(context.dims, pair.k, point.k);
