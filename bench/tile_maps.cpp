@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <random>
 
@@ -48,17 +50,22 @@ std::vector<int32_t> cumulativeOf(const std::vector<int32_t> &documents) {
   return cumulative;
 }
 
-/// 32 heads with the nine pairs of alpha and beta that a published plan mixes (arXiv 2406.14909).
-std::string spanHeads() {
+/// A plan of one layer and 32 heads with the nine pairs of alpha and beta that a published one mixes
+/// (arXiv 2406.14909), in a file of its own.
+std::string planFile() {
   static const std::pair<int, double> pairs[] = {{0, .125},  {0, .625}, {0, .75},
                                                  {0, .25},   {0, .875}, {-1024, 1},
                                                  {0, .5},    {0, .375}, {1024, .125}};
-  std::string text;
+  std::vector<int> alphas;
+  std::vector<double> betas;
   for (int head = 0; head < 32; ++head) {
-    auto [alpha, beta] = pairs[head * 7 % 9];
-    text += fmt::format(" heads {} {{ mask span({}, {}) }}", head, alpha, beta);
+    alphas.push_back(pairs[head * 7 % 9].first);
+    betas.push_back(pairs[head * 7 % 9].second);
   }
-  return text;
+  std::string path = (std::filesystem::temp_directory_path() / "attnc-tile-maps-plan.json").string();
+  std::ofstream(path) << fmt::format("{{\"alphas\": [[{}]], \"betas\": [[{}]]}}\n",
+                                     fmt::join(alphas, ", "), fmt::join(betas, ", "));
+  return path;
 }
 
 std::vector<Case> casesOf(int64_t n) {
@@ -94,9 +101,9 @@ std::vector<Case> casesOf(int64_t n) {
                      {}, {}});
   }
   cases.push_back({"MoA plan, 32 heads",
-                   fmt::format("kernel k {{ heads 32 kv_heads 1 head_dim 1 dtype f16 tokens [{}] mask "
-                               "all {} }}",
-                               n, spanHeads()),
+                   fmt::format("kernel k {{ heads 32 kv_heads 1 head_dim 16 dtype f16 tokens [{}] mask "
+                               "spans(\"{}\", layer = 0) }}",
+                               n, planFile()),
                    {}, {}});
   return cases;
 }
