@@ -241,7 +241,7 @@ private:
   void fillTables(KernelArgs &args) {
     plan.tableMemory = inputs.shareMemory();
     for (size_t i = 0; i < inputs.tables().size(); ++i)
-      args.tables[i] = inputs.tables()[i].values;
+      args.tables[i] = inputs.everyEntry(i);
   }
 
   void fillLse(KernelArgs &args) {

@@ -170,7 +170,7 @@ static LogicalResult bindTiles(AttentionOp op, const ProblemRequest &request, Pr
   return success();
 }
 
-static FailureOr<TileGeometry> geometryOf(AttentionOp op, const Problem &problem) {
+TileGeometry tilingOf(AttentionOp op, const Problem &problem) {
   const TileChoice &tiles = problem.tiles;
   TileGeometry geometry;
   geometry.numQueries = problem.numQueries;
@@ -183,9 +183,14 @@ static FailureOr<TileGeometry> geometryOf(AttentionOp op, const Problem &problem
     geometry.queryTile[d] = tiles.queryTile[d];
     geometry.keyTile[d] = tiles.keyTile[d];
   }
-  int64_t queryTiles = geometry.numQueryTiles();
+  return geometry;
+}
+
+static LogicalResult checkTiling(AttentionOp op, const Problem &problem) {
+  const TileChoice &tiles = problem.tiles;
+  int64_t queryTiles = problem.tiling.numQueryTiles();
   if (queryTiles <= kMaxQueryTiles)
-    return geometry;
+    return success();
   InFlightDiagnostic diag = op.emitError()
                             << "tokens " << layoutText(tiles.layout) << " in tiles of "
                             << layoutText(tiles.queryTile) << " are " << queryTiles
@@ -413,10 +418,9 @@ FailureOr<Problem> bindSizes(AttentionOp op, const ProblemRequest &request) {
   if (failed(bindOffset(op, request.queryOffset, problem)) ||
       failed(bindTiles(op, request, problem)))
     return failure();
-  FailureOr<TileGeometry> geometry = geometryOf(op, problem);
-  if (failed(geometry))
+  problem.tiling = tilingOf(op, problem);
+  if (failed(checkTiling(op, problem)))
     return failure();
-  problem.tiling = *geometry;
   return problem;
 }
 

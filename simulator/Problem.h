@@ -67,6 +67,9 @@ mlir::FailureOr<Problem> bindSizes(AttentionOp op, const ProblemRequest &request
 /// failure: more atoms than a formula may have.
 mlir::LogicalResult mapHeads(AttentionOp op, Problem &problem);
 
+/// The tiles of a problem that has its lengths and its choice of tiles.
+TileGeometry tilingOf(AttentionOp op, const Problem &problem);
+
 /// What the symbols of the formula of one head's mask stand for; 0 where an input is not known.
 std::vector<int64_t> symbolValues(const Formula &formula, const Problem &problem, int64_t head);
 

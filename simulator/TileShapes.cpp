@@ -1,6 +1,7 @@
 #include "simulator/TileShapes.h"
 
-#include "dialect/algebra/TileGeometry.h"
+#include "dialect/MaskFormulas.h"
+#include "simulator/Problem.h"
 
 #include "mlir/IR/BuiltinTypeInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
@@ -198,13 +199,43 @@ static TileChoice splitTiles(AttentionOp op, ArrayRef<int64_t> steps) {
   return choice;
 }
 
+/// Key tiles that all heads visit; nothing where a length is open or a formula has too many atoms. What
+/// run-time inputs show counts as visited.
+static std::optional<int64_t> visitedTiles(AttentionOp op, const TileChoice &choice) {
+  Problem problem;
+  problem.tiles = choice;
+  problem.tokens = problem.kvTokens = SmallVector<int64_t>(op.getTokens().getDims());
+  problem.numQueries = problem.numKeys = op.getTokens().getNumTokens();
+  problem.queryOffset = int64_t(op.getQOffset().value_or(0));
+  if (ShapedType::isDynamic(problem.numKeys))
+    return std::nullopt;
+  problem.tiling = tilingOf(op, problem);
+  int64_t visited = 0;
+  for (auto &[mask, heads] : groupHeads(op)) {
+    if (!formulaOf(mask, choice.keyLayoutOf(op), op.getMaskInputs()))
+      return std::nullopt;
+    FailureOr<MaskGroup> group = mapGroup(op, mask, heads, problem.tiling, problem);
+    visited += int64_t(heads.size()) * group->map.counts().visited;
+  }
+  return visited;
+}
+
+/// Residues leave a last tile each that may be nearly empty, which short sequences pay for.
+static bool visitsFewer(AttentionOp op, const TileChoice &split, bool linear) {
+  ArrayRef<int64_t> dims = op.getTokens().getDims();
+  std::optional<int64_t> ofSplit = visitedTiles(op, split);
+  std::optional<int64_t> ofWhole = visitedTiles(op, chooseTiles(dims, dims, linear));
+  return !ofSplit || !ofWhole || *ofSplit <= *ofWhole;
+}
+
 FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
                               ArrayRef<int64_t> keyTile, int64_t maxTokens) {
   ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
   size_t wanted = std::max(queryTile.size(), keyTile.size());
   SmallVector<int64_t> steps = stepsOf(op);
   size_t splitRank = tokens.size() + llvm::count_if(steps, [](int64_t step) { return step > 1; });
-  if (!steps.empty() && (wanted == 0 || wanted == splitRank))
+  if (!steps.empty() &&
+      (wanted ? wanted == splitRank : visitsFewer(op, splitTiles(op, steps), linear)))
     return fitTiles(op, splitTiles(op, steps), queryTile, keyTile, maxTokens);
   bool flatten = wanted ? wanted != tokens.size() : linear;
   if (flatten && !linear)

@@ -148,16 +148,12 @@ bool ExprDag::isValidNode(const ExprNode &node) const {
   }
 }
 
-static int64_t entryOf(const Table &table, int64_t q) {
-  return table.size ? table.values[std::clamp<int64_t>(q, 0, table.size - 1)] : 0;
-}
-
 static Line lineOf(const Table &table, int64_t q, int64_t step) {
   if (table.size == 0)
     return {0, 0, kForever};
-  int64_t at = std::clamp<int64_t>(q, 0, table.size - 1);
-  int64_t end = table.runEnd[at] == table.size - 1 ? kForever : table.runEnd[at];
-  return {table.values[at], 0, (end - q) / step};
+  int64_t run = table.runAt(q);
+  int64_t end = run == table.runs - 1 ? kForever : table.runEnd[run];
+  return {table.values[run], 0, (end - q) / step};
 }
 
 void ExprDag::evaluate(int64_t q, const Environment &env, std::vector<int64_t> &values) const {
@@ -168,7 +164,7 @@ void ExprDag::evaluate(int64_t q, const Environment &env, std::vector<int64_t> &
     case ExprOp::Constant: values[i] = n.value; break;
     case ExprOp::Query: values[i] = q; break;
     case ExprOp::Symbol: values[i] = env.symbols[n.value]; break;
-    case ExprOp::Table: values[i] = entryOf(env.tables[n.value], q); break;
+    case ExprOp::Table: values[i] = env.tables[n.value].at(q); break;
     default: values[i] = apply(n.op, values[n.a], values[n.b], n.c < 0 ? 0 : values[n.c]);
     }
   }

@@ -11,6 +11,8 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "dialect/algebra/Table.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -52,13 +54,6 @@ using ExprId = int32_t;
 /// for every n up to and including `steps`.
 struct Line {
   int64_t value, slope, steps;
-};
-
-/// A vector over the queries that is known at launch. `values[q]` stays the same up to and including
-/// query `runEnd[q]`. Queries beyond the ends read the nearest entry; an empty table reads 0.
-struct Table {
-  const int32_t *values = nullptr, *runEnd = nullptr;
-  int64_t size = 0;
 };
 
 /// What the symbols and tables of an expression stand for. Owns nothing.

@@ -1,59 +1,90 @@
 #include "dialect/algebra/MapInputs.h"
 
+#include <algorithm>
 #include <cassert>
 #include <deque>
 #include <map>
-#include <unordered_map>
+#include <optional>
 
 namespace attn {
 namespace {
 
-/// A table with its runs.
-struct OwnTable {
-  std::vector<int32_t> values, runEnd;
-  Table view() const { return {values.data(), runEnd.data(), int64_t(values.size())}; }
+/// Neighbours with one label.
+struct LabelRun {
+  int32_t label;
+  int32_t begin, end;
 };
 
-void findRunEnds(OwnTable &table) {
-  table.runEnd.resize(table.values.size());
-  for (size_t i = table.values.size(); i-- > 0;) {
-    bool continues = i + 1 < table.values.size() && table.values[i] == table.values[i + 1];
-    table.runEnd[i] = continues ? table.runEnd[i + 1] : int32_t(i);
+/// Most labels equal their neighbours, so whole pieces are looked at first, without branches.
+std::vector<LabelRun> runsOf(std::span<const int32_t> labels) {
+  constexpr size_t kPiece = 64;
+  std::vector<LabelRun> runs;
+  if (labels.empty())
+    return runs;
+  size_t begin = 0;
+  for (size_t piece = 1; piece < labels.size(); piece += kPiece) {
+    size_t end = std::min(piece + kPiece, labels.size());
+    int32_t differences = 0;
+    for (size_t i = piece; i < end; ++i)
+      differences |= labels[i] ^ labels[i - 1];
+    for (size_t i = piece; differences && i < end; ++i)
+      if (labels[i] != labels[i - 1]) {
+        runs.push_back({labels[begin], int32_t(begin), int32_t(i)});
+        begin = i;
+      }
   }
+  runs.push_back({labels[begin], int32_t(begin), int32_t(labels.size())});
+  return runs;
+}
+
+/// The runs in the order of their labels, or nothing if a label comes back after another one. Most
+/// labels ascend; others show soon that they do not.
+std::optional<std::vector<LabelRun>> uniqueRuns(std::span<const int32_t> labels) {
+  constexpr size_t kSample = 4096;
+  auto byLabel = [](const LabelRun &a, const LabelRun &b) { return a.label < b.label; };
+  auto isUnique = [&](std::vector<LabelRun> &runs) {
+    if (!std::is_sorted(runs.begin(), runs.end(), byLabel))
+      std::sort(runs.begin(), runs.end(), byLabel);
+    return std::adjacent_find(runs.begin(), runs.end(),
+                              [](const LabelRun &a, const LabelRun &b) {
+                                return a.label == b.label;
+                              }) == runs.end();
+  };
+  std::vector<LabelRun> sample = runsOf(labels.first(std::min(labels.size(), kSample)));
+  if (!isUnique(sample))
+    return std::nullopt;
+  std::vector<LabelRun> runs = runsOf(labels);
+  return isUnique(runs) ? std::optional(std::move(runs)) : std::nullopt;
 }
 
 /// Positions at which each label begins and ends, where every label is one run of neighbours.
-struct LabelRuns {
+struct LabelIntervals {
   bool sorted = false;
-  OwnTable begin, end; ///< per query; both 0 for a label that no key has
+  TableData begin, end; ///< per query; both 0 for a label that no key has
 };
 
-LabelRuns runsOf(std::span<const int32_t> queries, std::span<const int32_t> keys) {
-  LabelRuns result;
-  std::unordered_map<int32_t, std::pair<int32_t, int32_t>> runs;
-  for (size_t k = 0; k < keys.size();) {
-    size_t end = k + 1;
-    while (end < keys.size() && keys[end] == keys[k])
-      ++end;
-    if (!runs.try_emplace(keys[k], int32_t(k), int32_t(end)).second)
-      return result;
-    k = end;
-  }
+LabelIntervals intervalsOf(std::span<const int32_t> queries, std::span<const int32_t> keys) {
+  LabelIntervals result;
+  std::optional<std::vector<LabelRun>> runs = uniqueRuns(keys);
+  if (!runs)
+    return result;
   result.sorted = true;
-  result.begin.values.resize(queries.size());
-  result.end.values.resize(queries.size());
-  std::pair<int32_t, int32_t> run{0, 0};
-  for (size_t q = 0; q < queries.size(); ++q) {
-    if (q == 0 || queries[q] != queries[q - 1]) {
-      auto it = runs.find(queries[q]);
-      run = it == runs.end() ? std::pair(0, 0) : it->second;
+  // Both tables change where the labels do, so that the pieces of a sweep are whole documents.
+  auto byPlace = [](const LabelRun &a, const LabelRun &b) { return a.begin < b.begin; };
+  if (queries.data() == keys.data() && std::is_sorted(runs->begin(), runs->end(), byPlace)) {
+    for (const LabelRun &run : *runs) {
+      result.begin.addRun(run.end, run.begin);
+      result.end.addRun(run.end, run.end);
     }
-    result.begin.values[q] = run.first;
-    result.end.values[q] = run.second;
+    return result;
   }
-  // Both change where the labels do, so that the pieces of a sweep are whole documents.
-  findRunEnds(result.begin);
-  findRunEnds(result.end);
+  for (const LabelRun &query : runsOf(queries)) {
+    auto it = std::lower_bound(runs->begin(), runs->end(), query.label,
+                               [](const LabelRun &run, int32_t label) { return run.label < label; });
+    bool isKey = it != runs->end() && it->label == query.label;
+    result.begin.addRun(query.end, isKey ? it->begin : 0);
+    result.end.addRun(query.end, isKey ? it->end : 0);
+  }
   return result;
 }
 
@@ -61,17 +92,17 @@ LabelRuns runsOf(std::span<const int32_t> queries, std::span<const int32_t> keys
 
 /// What tables and classes point to. Deques: references stay valid.
 struct MapInputs::Memory {
-  std::deque<OwnTable> owned;
+  std::deque<TableData> owned;
   std::vector<Table> tables;
   std::deque<std::vector<int32_t>> vectors;
-  std::map<std::pair<int32_t, int32_t>, LabelRuns> runs;
+  std::map<std::pair<int32_t, int32_t>, LabelIntervals> intervals;
   std::map<std::tuple<int32_t, int32_t, int32_t>, std::shared_ptr<const DataClasses>> vectorClasses;
 
-  const LabelRuns &runsOfLabels(const std::vector<DataView> &inputs, const Atom &atom) {
-    auto [it, isNew] = runs.try_emplace({atom.input, atom.keyInput});
+  const LabelIntervals &intervalsOfLabels(const std::vector<DataView> &inputs, const Atom &atom) {
+    auto [it, isNew] = intervals.try_emplace({atom.input, atom.keyInput});
     if (isNew)
-      it->second = runsOf(contiguous(inputs[size_t(atom.input)], vectors.emplace_back()),
-                          contiguous(inputs[size_t(atom.keyInput)], vectors.emplace_back()));
+      it->second = intervalsOf(contiguous(inputs[size_t(atom.input)], vectors.emplace_back()),
+                               contiguous(inputs[size_t(atom.keyInput)], vectors.emplace_back()));
     return it->second;
   }
 };
@@ -103,10 +134,8 @@ private:
 
 /// Entry of the sequence of every query, from cumulative lengths. Queries beyond the last sequence have
 /// one without keys.
-static OwnTable packedTable(const TableInfo &info, std::span<const int32_t> queries,
-                            std::span<const int32_t> keys, int64_t numQueries) {
-  OwnTable table;
-  table.values.assign(size_t(numQueries), 0);
+static TableData packedTable(const TableInfo &info, std::span<const int32_t> queries,
+                             std::span<const int32_t> keys, int64_t numQueries) {
   auto valueOf = [&](size_t s) -> int32_t {
     switch (info.kind) {
     case TableKind::KeyBegin: return keys[s];
@@ -116,9 +145,22 @@ static OwnTable packedTable(const TableInfo &info, std::span<const int32_t> quer
     default: assert(false && "other tables are no sequences"); return 0;
     }
   };
+  TableData table;
+  int64_t next = 0;
   for (size_t s = 0; s + 1 < queries.size(); ++s)
-    for (int32_t q = queries[s]; q < std::min<int64_t>(queries[s + 1], numQueries); ++q)
-      table.values[size_t(q)] = valueOf(s);
+    if (int64_t end = std::min<int64_t>(queries[s + 1], numQueries); end > next) {
+      table.addRun(end, valueOf(s));
+      next = end;
+    }
+  if (next < numQueries)
+    table.addRun(numQueries, 0);
+  return table;
+}
+
+static TableData inputTable(std::span<const int32_t> values) {
+  TableData table;
+  for (const LabelRun &run : runsOf(values))
+    table.addRun(run.end, run.label);
   return table;
 }
 
@@ -130,16 +172,13 @@ MapInputs::MapInputs(const TileGeometry &geo, std::vector<DataView> views,
     return contiguous(inputs[size_t(input)], memory->vectors.emplace_back());
   };
   for (const TableInfo &info : tables) {
-    OwnTable &table = memory->owned.emplace_back();
+    TableData &table = memory->owned.emplace_back();
     // Atoms that read a table of unknown inputs are not asked for their truth.
     bool known = isKnown(info.queryInput) && (info.keyInput < 0 || isKnown(info.keyInput));
-    if (known && info.kind == TableKind::Input) {
-      std::span<const int32_t> values = vectorOf(info.queryInput);
-      table.values.assign(values.begin(), values.end());
-    } else if (known) {
+    if (known && info.kind == TableKind::Input)
+      table = inputTable(vectorOf(info.queryInput));
+    else if (known)
       table = packedTable(info, vectorOf(info.queryInput), vectorOf(info.keyInput), numQueries);
-    }
-    findRunEnds(table);
     memory->tables.push_back(table.view());
   }
 }
@@ -147,6 +186,15 @@ MapInputs::MapInputs(const TileGeometry &geo, std::vector<DataView> views,
 MapInputs::~MapInputs() = default;
 
 const std::vector<Table> &MapInputs::tables() const { return memory->tables; }
+
+const int32_t *MapInputs::everyEntry(size_t number) {
+  const Table &table = memory->tables[number];
+  std::vector<int32_t> &entries = memory->vectors.emplace_back();
+  entries.reserve(size_t(table.size));
+  for (int64_t run = 0; run < table.runs; ++run)
+    entries.resize(size_t(table.runEnd[run]) + 1, table.values[run]);
+  return entries.data();
+}
 
 std::shared_ptr<const void> MapInputs::shareMemory() const { return memory; }
 
@@ -166,7 +214,7 @@ bool MapInputs::dependsOn(const Formula &formula, int dimension) const {
 }
 
 bool MapInputs::isSorted(const Atom &labels) const {
-  return geometry.rank == 1 && isKnown(labels) && memory->runsOfLabels(inputs, labels).sorted;
+  return geometry.rank == 1 && isKnown(labels) && memory->intervalsOfLabels(inputs, labels).sorted;
 }
 
 /// Label atoms of sorted labels become intervals between tables.
@@ -176,16 +224,16 @@ void MapInputs::useRuns(Formula &formula, MapData &data) const {
   for (Atom &atom : formula.atoms) {
     if (atom.kind != AtomKind::Labels || !isKnown(atom))
       continue;
-    const LabelRuns &runs = memory->runsOfLabels(inputs, atom);
-    if (!runs.sorted)
+    const LabelIntervals &labels = memory->intervalsOfLabels(inputs, atom);
+    if (!labels.sorted)
       continue;
-    auto bound = [&](TableKind kind, const OwnTable &table) {
+    auto bound = [&](TableKind kind, const TableData &table) {
       formula.tables.push_back({kind, atom.input, atom.keyInput});
       data.tables.push_back(table.view());
       return formula.dags[0].table(int64_t(formula.tables.size()) - 1);
     };
-    ExprId lo = bound(TableKind::RunBegin, runs.begin);
-    ExprId hi = bound(TableKind::RunEnd, runs.end);
+    ExprId lo = bound(TableKind::RunBegin, labels.begin);
+    ExprId hi = bound(TableKind::RunEnd, labels.end);
     atom = {AtomKind::Box, {{lo, hi}}};
   }
 }

@@ -1,7 +1,7 @@
 //===- MapInputs.h - tile maps from a launch's inputs ------------*- C++ -*-===//
 //
 // From the run-time inputs of a launch to tables over the queries, which bounds of masks and kernels
-// read, and to tile maps. Everything made here is O(tokens) in size.
+// read, and to tile maps. Tables are as long as they have runs; nothing here is larger than O(tokens).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -22,6 +22,8 @@ public:
   ~MapInputs();
 
   const std::vector<Table> &tables() const;
+  /// The entries of a table one by one, as kernels read them, made now; they live as long as the tables.
+  const int32_t *everyEntry(size_t table);
   /// Keeps the tables alive.
   std::shared_ptr<const void> shareMemory() const;
   /// The map of a formula with these tables, at one batch entry and head. Labels that are sorted runs

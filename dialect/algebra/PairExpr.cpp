@@ -111,10 +111,6 @@ int64_t DataView::at(std::span<const int64_t> index) const {
                 : int64_t(static_cast<const int32_t *>(data)[offset]);
 }
 
-static int64_t entryOf(const Table &table, int64_t row) {
-  return table.size ? table.values[std::clamp<int64_t>(row, 0, table.size - 1)] : 0;
-}
-
 int64_t evaluate(const PairExpr &expr, const PairPoint &point, const PairEnvironment &env) {
   std::vector<int64_t> values(expr.size());
   auto valueOf = [&](int32_t id) { return id < 0 ? 0 : values[size_t(id)]; };
@@ -127,7 +123,7 @@ int64_t evaluate(const PairExpr &expr, const PairPoint &point, const PairEnviron
     case PairOp::Key: values[i] = node.value < 0 ? point.keyPosition : point.key[node.value]; break;
     case PairOp::Head: assert(false && "a formula belongs to one head"); break;
     case PairOp::Symbol: values[i] = env.symbols[node.value]; break;
-    case PairOp::Table: values[i] = entryOf(env.tables[node.value], point.row); break;
+    case PairOp::Table: values[i] = env.tables[node.value].at(point.row); break;
     case PairOp::Lookup: {
       std::array<int64_t, 4> index{valueOf(node.a), valueOf(node.b), valueOf(node.c),
                                    valueOf(node.d)};
@@ -201,15 +197,14 @@ Interval applyRange(PairOp op, Interval a, Interval b, Interval c) {
   }
 }
 
-/// Of the entries lo .. hi of a table, when they are few.
+/// Of the entries of these rows, when they have few runs.
 Interval tableRange(const Table &table, Interval rows) {
   if (table.size == 0)
     return {0, 0};
-  int64_t lo = std::clamp<int64_t>(rows.lo, 0, table.size - 1);
-  int64_t hi = std::clamp<int64_t>(rows.hi, 0, table.size - 1);
-  if (hi - lo >= kMaxLookups)
+  int64_t first = table.runAt(rows.lo), last = table.runAt(rows.hi);
+  if (last - first >= kMaxLookups)
     return {INT32_MIN, INT32_MAX};
-  auto [least, most] = std::minmax_element(table.values + lo, table.values + hi + 1);
+  auto [least, most] = std::minmax_element(table.values + first, table.values + last + 1);
   return {*least, *most};
 }
 

@@ -187,18 +187,29 @@ void DimSweep::sweepPiece(int64_t residue, int64_t rows) {
     const AtomDim &atom = formula.atoms[i].dims[dim];
     scratch.active.push_back(static_cast<int32_t>(i));
     scratch.bounds[i] = {point(atom.lo), point(atom.hi)};
-    points.push_back(scratch.bounds[i].first);
-    points.push_back(scratch.bounds[i].second);
+    // Bounds that lie outside on all rows cut nothing.
+    for (const SweepPoint &bound : {scratch.bounds[i].first, scratch.bounds[i].second})
+      if (bound.at(rows - 1) > 0 && bound.begin < latticePadded)
+        points.push_back(bound);
   }
   sweepRows(0, rows - 1);
 }
 
 void DimSweep::sweepRows(int64_t row0, int64_t row1) {
   auto &points = scratch.points;
-  std::sort(points.begin(), points.end(), [&](const SweepPoint &a, const SweepPoint &b) {
-    int64_t x = a.at(row0), y = b.at(row0);
-    return x != y ? x < y : a.slope < b.slope;
-  });
+  // They are few: sorted by insertion.
+  for (size_t i = 1; i < points.size(); ++i) {
+    SweepPoint point = points[i];
+    int64_t value = point.at(row0);
+    size_t j = i;
+    for (; j > 0; --j) {
+      int64_t other = points[j - 1].at(row0);
+      if (other < value || (other == value && points[j - 1].slope <= point.slope))
+        break;
+      points[j] = points[j - 1];
+    }
+    points[j] = point;
+  }
   for (size_t i = 1; i < points.size(); ++i) {
     if (points[i].at(row1) >= points[i - 1].at(row1))
       continue;

@@ -62,8 +62,11 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
   data.tables.resize(formula.tables.size());
   for (const auto &classes : data.atoms)
     knowsData |= classes != nullptr;
-  if (geo.rank == 1)
+  if (geo.rank == 1) {
+    findTruths();
+    findStretches();
     return;
+  }
   for (int d = 0; d < geo.rank; ++d) {
     runTable[d].resize(geo.queryTiles(d));
     for (int64_t t = 0; t < geo.queryTiles(d); ++t)
@@ -280,14 +283,22 @@ void TileMap::findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange
 }
 
 TileMap::DataTruth TileMap::truthAt(const std::vector<std::vector<KeyTileRange>> &shares,
-                                    int64_t tile) const {
+                                    int64_t tile, std::vector<size_t> *next) const {
   DataTruth truth{0, dataBits};
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!data.atoms[i])
       continue;
     Signature bit = Signature(1) << i;
-    auto it = std::upper_bound(shares[i].begin(), shares[i].end(), tile,
-                               [](int64_t t, const KeyTileRange &range) { return t < range.end; });
+    auto it = shares[i].begin();
+    if (next) {
+      size_t &at = (*next)[i];
+      while (at < shares[i].size() && shares[i][at].end <= tile)
+        ++at;
+      it += int64_t(at);
+    } else {
+      it = std::upper_bound(shares[i].begin(), shares[i].end(), tile,
+                            [](int64_t t, const KeyTileRange &range) { return t < range.end; });
+    }
     Share share = it != shares[i].end() && it->begin <= tile ? it->share : Share::None;
     if (share != Share::Some)
       truth.open &= ~bit;
@@ -309,8 +320,7 @@ uint32_t TileMap::listedBits(Signature holds) const {
 // Boxes
 //===----------------------------------------------------------------------===//
 
-/// Whether `next` continues `box` in dimension `dim` and equals it in every other.
-static bool continues(const KeyBox &box, const KeyBox &next, int dim) {
+bool continues(const KeyBox &box, const KeyBox &next, int dim) {
   if (box.full != next.full || box.listed != next.listed || box.hi[dim] != next.lo[dim])
     return false;
   for (int d = 0; d < kMaxRank; ++d)
@@ -500,90 +510,12 @@ void TileMap::splitByData(int64_t queryTile, const RunsOfTile &runs,
             boxOfTile(tile, geo.rank, !seen.hidden, seen.hidden ? listedBits(truth.holds) : 0));
     });
   }
+  // Tiles come by boxes of runs.
+  std::sort(split.begin(), split.end(),
+            [](const KeyBox &a, const KeyBox &b) { return a.lo < b.lo; });
   for (int d = geo.rank - 1; d >= 0; --d)
     mergeAlong(d, split);
   out = std::move(split);
-}
-
-/// Joins the boxes with the smallest gaps between them until kMaxDataBoxes are left, as partial ones.
-static void coarsen(std::vector<KeyBox> &boxes) {
-  if (boxes.size() <= kMaxDataBoxes)
-    return;
-  auto gapAfter = [&](size_t i) { return boxes[i + 1].lo[0] - boxes[i].hi[0]; };
-  std::vector<int64_t> gaps(boxes.size() - 1);
-  for (size_t i = 0; i < gaps.size(); ++i)
-    gaps[i] = gapAfter(i);
-  std::nth_element(gaps.begin(), gaps.begin() + (kMaxDataBoxes - 1), gaps.end(), std::greater<>());
-  int64_t least = gaps[kMaxDataBoxes - 1]; // gaps above it stay: fewer than kMaxDataBoxes
-  size_t kept = 0;
-  KeyBox next = boxes[0];
-  for (size_t i = 0; i + 1 < boxes.size(); ++i) {
-    bool joins = gapAfter(i) <= least;
-    KeyBox after = boxes[i + 1];
-    if (joins) {
-      next.hi[0] = after.hi[0];
-      next.full = false;
-      continue;
-    }
-    boxes[kept++] = next;
-    next = after;
-  }
-  boxes[kept++] = next;
-  boxes.resize(kept);
-}
-
-/// The boxes of a layout of one dimension, where runs come in order and nothing is precomputed.
-void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
-  thread_local Runs runs;
-  thread_local std::vector<std::vector<KeyTileRange>> shares;
-  thread_local std::vector<int64_t> cuts;
-  findRuns(0, queryTile, runs);
-  cuts.clear();
-  if (knowsData) {
-    findShares(queryTile, shares);
-    for (const auto &ranges : shares)
-      for (const KeyTileRange &range : ranges)
-        cuts.insert(cuts.end(), {range.begin, range.end});
-    std::sort(cuts.begin(), cuts.end());
-  }
-  auto add = [&](const Run &run, int64_t begin, int64_t end) {
-    DataTruth truth = knowsData ? truthAt(shares, begin) : DataTruth{0, dataBits};
-    Visibility seen;
-    for (Signature signature : runs.of(run)) {
-      Visibility one = truthOf(signature, truth);
-      seen.visible |= one.visible;
-      seen.hidden |= one.hidden;
-    }
-    if (!seen.visible)
-      return;
-    KeyBox box;
-    box.lo[0] = begin;
-    box.hi[0] = end;
-    box.full = !seen.hidden;
-    box.listed = seen.hidden ? listedBits(truth.holds) : 0;
-    if (!out.empty() && continues(out.back(), box, 0))
-      out.back().hi[0] = box.hi[0];
-    else
-      out.push_back(box);
-  };
-  auto cut = cuts.begin();
-  for (const Run &run : runs.list) {
-    int64_t begin = run.begin;
-    for (; cut != cuts.end() && *cut < run.end; ++cut)
-      if (*cut > begin) {
-        add(run, begin, *cut);
-        begin = *cut;
-      }
-    add(run, begin, run.end);
-  }
-  if (coarsens())
-    coarsen(out);
-}
-
-/// Listed blocks are as many as the caller's list has, and each box knows its own.
-bool TileMap::coarsens() const {
-  return geo.rank == 1 && knowsData && formula.blockLists.empty() &&
-         geo.numKeyTiles() > int64_t(2 * kMaxDataBoxes);
 }
 
 } // namespace attn

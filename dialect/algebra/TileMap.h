@@ -27,6 +27,9 @@ struct KeyBox {
 /// not make a table of all pairs of tiles. Beyond it the nearest boxes are joined.
 constexpr size_t kMaxDataBoxes = 256;
 
+/// Whether `next` continues `box` in dimension `dim` and equals it in every other.
+bool continues(const KeyBox &box, const KeyBox &next, int dim);
+
 /// Saturate at 2^63 - 1.
 struct TileCounts {
   int64_t visited = 0, full = 0, all = 0;
@@ -81,6 +84,16 @@ private:
     std::array<uint16_t, kMaxRank> lo{}, hi{};
     bool full = false;
   };
+  /// Neighbouring query tiles of a layout of one dimension: from one to the next each end of a box moves
+  /// by the same number of tiles.
+  struct Stretch {
+    struct Move {
+      int64_t lo, hi;
+    };
+    int64_t first, count;
+    std::vector<KeyBox> boxes; ///< of the first
+    std::vector<Move> moves;
+  };
   struct Visibility {
     bool visible = false, hidden = false;
   };
@@ -98,11 +111,21 @@ private:
   void makeTemplates();
   size_t templateNumber(const Coords &tile) const;
   std::vector<BoxTemplate> templatesOf(const RunsOfTile &runs) const;
-  bool coarsens() const;
   void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
+  void boxesWithoutData(int64_t queryTile, std::vector<KeyBox> &out) const;
+  void boxesWithData(int64_t queryTile, std::vector<KeyBox> &out) const;
+  bool coarsens() const;
+  static void coarsen(std::vector<KeyBox> &boxes);
+  int64_t straightTiles(int64_t queryTile) const;
+  void findTruths();
+  void findStretches();
+  bool addStretch(int64_t first, int64_t count);
+  bool copyFromStretch(int64_t queryTile, std::vector<KeyBox> &out) const;
   void splitByData(int64_t queryTile, const RunsOfTile &runs, std::vector<KeyBox> &out) const;
   void findShares(int64_t queryTile, std::vector<std::vector<KeyTileRange>> &out) const;
-  DataTruth truthAt(const std::vector<std::vector<KeyTileRange>> &shares, int64_t tile) const;
+  /// `next` remembers places in the ranges between calls with ascending tiles.
+  DataTruth truthAt(const std::vector<std::vector<KeyTileRange>> &shares, int64_t tile,
+                    std::vector<size_t> *next = nullptr) const;
   uint32_t listedBits(Signature holds) const;
   void classify(const Choice &choice, int dim, Signature signature, DataTruth truth,
                 Visibility &seen) const;
@@ -115,6 +138,8 @@ private:
   Signature dataBits, uncertain; ///< data atoms, and atoms that may be false where they hold
   Signature existingQueries = 0, existingKeys = 0; ///< of a bounded layout: atoms for its tokens
   bool knowsData = false; ///< some data atom has classes
+  std::vector<Visibility> truths; ///< of each signature, or empty; one dimension
+  std::vector<Stretch> stretches; ///< ascending
   /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many
   /// tiles. Runs with the same signatures in the same order have one pattern, and boxes follow from the
   /// patterns of a tile alone.

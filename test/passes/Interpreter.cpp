@@ -354,9 +354,7 @@ private:
   }
 
   void readTable(tile::TableOp o) {
-    const Table &table = inputs.tables()[o.getIndex()];
-    int64_t query = std::clamp<int64_t>(integer(o.getQuery()), 0, table.size - 1);
-    set(o.getResult(), {double(table.values[query])});
+    set(o.getResult(), {double(inputs.tables()[o.getIndex()].at(integer(o.getQuery())))});
   }
 
   void scalarOp(Operation &o);

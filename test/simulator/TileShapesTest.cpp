@@ -119,6 +119,13 @@ TEST(TileShapes, aTileOfTheLayoutsRankKeepsItWhole) {
   EXPECT_EQ(choiceOf(body, {64, 1}).steps, (Lengths{8}));
 }
 
+/// 143 positions are two tiles for each of 7 residues; contiguous tiles are 8 in all.
+TEST(TileShapes, shortSequencesStayWholeWhereThatVisitsFewerTiles) {
+  EXPECT_TRUE(choiceOf("tokens [1000] mask window(9, dilation = 7)").steps.empty());
+  EXPECT_EQ(choiceOf("tokens [10000] mask window(9, dilation = 7)").steps, (Lengths{7}));
+  EXPECT_EQ(choiceOf("tokens [?] mask window(9, dilation = 7)").steps, (Lengths{7}));
+}
+
 TEST(TileShapes, fewPositionsShareATileWithOtherResidues) {
   EXPECT_EQ(choiceOf("tokens [1024] mask strided(64)").queryTile, (Lengths{16, 8}));
 }

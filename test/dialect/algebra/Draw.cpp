@@ -425,16 +425,18 @@ static TileGeometry drawGeometry(Draw &draw, const DrawOptions &options) {
   return geometry;
 }
 
-static void addTables(Case &c) {
-  c.runEnds.resize(c.formula.tables.size());
-  for (size_t i = 0; i < c.formula.tables.size(); ++i) {
-    const DataView &view = c.data->views[size_t(c.formula.tables[i].queryInput)];
+/// With as many runs as there may be, or as few as there must.
+static void addTables(Draw &draw, Case &c) {
+  for (const TableInfo &info : c.formula.tables) {
+    const DataView &view = c.data->views[size_t(info.queryInput)];
     auto *values = static_cast<const int32_t *>(view.data);
-    std::vector<int32_t> &ends = c.runEnds[i];
-    ends.resize(size_t(view.shape[0]));
-    for (size_t q = ends.size(); q-- > 0;)
-      ends[q] = q + 1 < ends.size() && values[q] == values[q + 1] ? ends[q + 1] : int32_t(q);
-    c.tables.push_back({values, ends.data(), view.shape[0]});
+    auto table = std::make_shared<TableData>();
+    bool joined = draw.oneIn(2);
+    for (int64_t q = 0; q < view.shape[0]; ++q)
+      if (!joined || q + 1 == view.shape[0] || values[q] != values[q + 1])
+        table->addRun(q + 1, values[q]);
+    c.tables.push_back(table->view());
+    c.tableData.push_back(std::move(table));
   }
 }
 
@@ -460,7 +462,7 @@ Case drawCase(uint64_t seed, const DrawOptions &options) {
     result.batch = draw.between(0, 1);
     result.head = draw.between(0, 1);
     result.data = std::make_shared<Data>(draw, result.geometry);
-    addTables(result);
+    addTables(draw, result);
     return result;
   }
 }

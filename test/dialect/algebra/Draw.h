@@ -85,7 +85,7 @@ struct Case {
   std::vector<int64_t> symbolValues;
   int64_t queryOffset = 0, batch = 0, head = 0;
   std::shared_ptr<const Data> data;
-  std::vector<std::vector<int32_t>> runEnds; ///< of the formula's tables
+  std::vector<std::shared_ptr<const TableData>> tableData;
   std::vector<Table> tables;
 
   Environment env() const { return {symbolValues.data(), tables.data()}; }
