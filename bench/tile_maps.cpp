@@ -1,6 +1,6 @@
-// How long the tile maps of long sequences take on one core, and how much memory, next to a table of all
-// pairs of tiles, one byte each, as block masks are stored elsewhere. The table is filled from the map,
-// which is less work than any mask on elements: its time is a lower bound.
+// How long the tile maps of long sequences take on one core, and how much memory, next to a table
+// of all pairs of tiles, one byte each, as block masks are stored elsewhere. The table is filled
+// from the map, which is less work than any mask on elements: its time is a lower bound.
 //
 //   tile_maps [TOKENS]            1,048,576 unless said
 #include "jit/Engine.h"
@@ -20,7 +20,7 @@ using namespace attn;
 namespace {
 
 struct Case {
-  std::string name, spec; ///< with one `{}` for the tokens, or none
+  std::string name, spec;                  ///< with one `{}` for the tokens, or none
   std::vector<int32_t> labels, cumulative; ///< the inputs "label" and "cu", where the spec has them
 };
 
@@ -50,19 +50,20 @@ std::vector<int32_t> cumulativeOf(const std::vector<int32_t> &documents) {
   return cumulative;
 }
 
-/// A plan of one layer and 32 heads with the nine pairs of alpha and beta that a published one mixes
-/// (arXiv 2406.14909), in a file of its own.
+/// A plan of one layer and 32 heads with the nine pairs of alpha and beta that a published one
+/// mixes (arXiv 2406.14909), in a file of its own.
 std::string planFile() {
-  static const std::pair<int, double> pairs[] = {{0, .125},  {0, .625}, {0, .75},
-                                                 {0, .25},   {0, .875}, {-1024, 1},
-                                                 {0, .5},    {0, .375}, {1024, .125}};
+  static const std::pair<int, double> pairs[] = {{0, .125}, {0, .625}, {0, .75},
+                                                 {0, .25},  {0, .875}, {-1024, 1},
+                                                 {0, .5},   {0, .375}, {1024, .125}};
   std::vector<int> alphas;
   std::vector<double> betas;
   for (int head = 0; head < 32; ++head) {
     alphas.push_back(pairs[head * 7 % 9].first);
     betas.push_back(pairs[head * 7 % 9].second);
   }
-  std::string path = (std::filesystem::temp_directory_path() / "attnc-tile-maps-plan.json").string();
+  std::string path =
+      (std::filesystem::temp_directory_path() / "attnc-tile-maps-plan.json").string();
   std::ofstream(path) << fmt::format("{{\"alphas\": [[{}]], \"betas\": [[{}]]}}\n",
                                      fmt::join(alphas, ", "), fmt::join(betas, ", "));
   return path;
@@ -73,43 +74,63 @@ std::vector<Case> casesOf(int64_t n) {
     return fmt::format("kernel k {{ heads 1 head_dim 16 dtype f32 tokens [{}] {} }}", n, mask);
   };
   auto box = [&](const std::string &layout, const std::string &mask) {
-    return fmt::format("kernel k {{ heads 1 head_dim 16 dtype f32 tokens [{}] mask {} }}", layout, mask);
+    return fmt::format("kernel k {{ heads 1 head_dim 16 dtype f32 tokens [{}] mask {} }}", layout,
+                       mask);
   };
   std::vector<int32_t> documents = sortedDocuments(n, 10000);
   std::vector<Case> cases{
       {"causal", flat("mask causal"), {}, {}},
       {"window 4096", flat("mask causal & window(4096)"), {}, {}},
-      {"window, sink, global", flat("mask causal & (window(4096) | sink(64)) | global(128)"), {}, {}},
+      {"window, sink, global",
+       flat("mask causal & (window(4096) | sink(64)) | global(128)"),
+       {},
+       {}},
       {"blocks and a hole", flat("mask block(8192) & !window(512)"), {}, {}},
-      {"10,000 sorted documents", flat("input label : i32[tokens] mask causal & same(label)"),
-       documents, {}},
+      {"10,000 sorted documents",
+       flat("input label : i32[tokens] mask causal & same(label)"),
+       documents,
+       {}},
       {"10,000 packed sequences",
-       flat(fmt::format("input cu : i32[{}] packed cu mask causal", cumulativeOf(documents).size())),
-       {}, cumulativeOf(documents)},
-      {"10,000 unsorted labels", flat("input label : i32[tokens] mask same(label)"),
-       unsortedLabels(n, 10000), {}},
+       flat(
+           fmt::format("input cu : i32[{}] packed cu mask causal", cumulativeOf(documents).size())),
+       {},
+       cumulativeOf(documents)},
+      {"10,000 unsorted labels",
+       flat("input label : i32[tokens] mask same(label)"),
+       unsortedLabels(n, 10000),
+       {}},
       {"dilated window 512 x 64", flat("mask window(512, dilation = 64)"), {}, {}},
   };
   if (n == 1 << 20) {
-    cases.push_back({"1024 x 1024, window 64 x 64", box("1024, 1024", "neighborhood(window = 64)"), {}, {}});
+    cases.push_back(
+        {"1024 x 1024, window 64 x 64", box("1024, 1024", "neighborhood(window = 64)"), {}, {}});
     cases.push_back({"the same, dilated 4",
-                     box("1024, 1024", "neighborhood(window = 64, dilation = 4)"), {}, {}});
+                     box("1024, 1024", "neighborhood(window = 64, dilation = 4)"),
+                     {},
+                     {}});
     cases.push_back({"64 x 128 x 128, window 16 x 24 x 24",
-                     box("64, 128, 128", "neighborhood(window = [16, 24, 24])"), {}, {}});
-    cases.push_back({"the same, stride 16 x 8 x 8",
-                     box("64, 128, 128", "neighborhood(window = [16, 24, 24], stride = [16, 8, 8])"),
-                     {}, {}});
+                     box("64, 128, 128", "neighborhood(window = [16, 24, 24])"),
+                     {},
+                     {}});
+    cases.push_back(
+        {"the same, stride 16 x 8 x 8",
+         box("64, 128, 128", "neighborhood(window = [16, 24, 24], stride = [16, 8, 8])"),
+         {},
+         {}});
   }
-  cases.push_back({"MoA plan, 32 heads",
-                   fmt::format("kernel k {{ heads 32 kv_heads 1 head_dim 16 dtype f16 tokens [{}] mask "
-                               "spans(\"{}\", layer = 0) }}",
-                               n, planFile()),
-                   {}, {}});
+  cases.push_back(
+      {"MoA plan, 32 heads",
+       fmt::format("kernel k {{ heads 32 kv_heads 1 head_dim 16 dtype f16 tokens [{}] mask "
+                   "spans(\"{}\", layer = 0) }}",
+                   n, planFile()),
+       {},
+       {}});
   return cases;
 }
 
 double milliseconds(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
 }
 
 /// A launch of the kernel; nothing is ever computed, so all rows of q, k and v are one.
@@ -132,8 +153,8 @@ struct Launch {
 
   void addInput(const std::string &name, const std::vector<int32_t> &values) {
     if (!values.empty())
-      bindings.inputs[name] = TensorView(const_cast<int32_t *>(values.data()), DType::I32,
-                                         {int64_t(values.size())});
+      bindings.inputs[name] =
+          TensorView(const_cast<int32_t *>(values.data()), DType::I32, {int64_t(values.size())});
   }
 
   Tensor o, lse, memory;
@@ -179,8 +200,8 @@ bool run(const Case &c, int64_t tokens) {
   int64_t maps = kept->numMaps(), queryTiles = kept->tickets() / kernel->info().heads;
   auto [tableTime, tableSize] = tableOf(*kept, queryTiles);
   fmt::print("{:<37} {:>4} {:>9.3f} {:>9.3f} {:>10.1f} {:>9.1f} {:>7.0f}x\n", c.name, maps,
-             best / double(maps), double(kept->mapBytes()) / 1e6 / double(maps), tableTime, tableSize,
-             tableSize / (double(kept->mapBytes()) / 1e6 / double(maps)));
+             best / double(maps), double(kept->mapBytes()) / 1e6 / double(maps), tableTime,
+             tableSize, tableSize / (double(kept->mapBytes()) / 1e6 / double(maps)));
   return true;
 }
 
@@ -192,9 +213,10 @@ int main(int argc, char **argv) {
     fmt::print(stderr, "error: '{}' tokens, but 1 to 2^24 are allowed\n", argv[1]);
     return 1;
   }
-  fmt::print("{} tokens, one core; the whole launch plan per tile map: checks, map, order of the tiles\n\n"
-             "{:<37} {:>4} {:>9} {:>9} {:>10} {:>9} {:>8}\n",
-             tokens, "mask", "maps", "ms", "MB", "table ms", "table MB", "smaller");
+  fmt::print(
+      "{} tokens, one core; the whole launch plan per tile map: checks, map, order of the tiles\n\n"
+      "{:<37} {:>4} {:>9} {:>9} {:>10} {:>9} {:>8}\n",
+      tokens, "mask", "maps", "ms", "MB", "table ms", "table MB", "smaller");
   bool ok = true;
   for (const Case &c : casesOf(tokens))
     ok &= run(c, tokens);

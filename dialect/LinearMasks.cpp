@@ -70,12 +70,34 @@ static TermId ownResidue(FormulaBuilder &builder) {
   return builder.slab(dim, builder.sameResidue(split, shift));
 }
 
+/// On positions and residues. The query at position p with residue r is aligned with residue
+/// r + q_offset mod step, and with a position that is one further where that sum has a carry.
+static TermId splitWindow(FormulaBuilder &builder, int64_t left, int64_t right) {
+  int64_t step = builder.splitDims().front().step;
+  auto part = [&](bool carries) {
+    ExprDag &p = builder.dag(0), &r = builder.dag(1);
+    ExprId offset = builder.symbol(0, {SymbolKind::QueryOffset});
+    ExprId at = p.add(builder.query(0), p.floorDiv(offset, p.constant(step)));
+    at = p.add(at, p.constant(carries));
+    ExprId shift = r.mod(builder.symbol(1, {SymbolKind::QueryOffset}), r.constant(step));
+    ExprId residue = r.add(builder.query(1), shift), none = r.constant(-kInfinity);
+    if (carries)
+      residue = r.sub(residue, r.constant(step));
+    ExprId end = r.add(residue, r.constant(1));
+    end = carries ? r.select(r.less(residue, r.constant(0)), none, end)
+                  : r.select(r.less(residue, r.constant(step)), end, none);
+    return builder.box({{p.sub(at, p.constant(left)), p.add(at, p.constant(right + 1))},
+                        {residue, end}});
+  };
+  return builder.orOf(part(false), part(true));
+}
+
 TermId WindowAttr::buildTerm(FormulaBuilder &builder, const MaskInputs &) const {
   int64_t dilation = getDilation(), left = getLeft() * dilation, right = getRight() * dilation;
-  if (dilation == 1 || builder.isSplit()) {
-    TermId near = builder.interval(fromQuery(-left), fromQuery(right + 1));
-    return dilation == 1 ? near : builder.andOf(near, ownResidue(builder));
-  }
+  if (dilation == 1)
+    return builder.interval(fromQuery(-left), fromQuery(right + 1));
+  if (builder.isSplit())
+    return splitWindow(builder, getLeft(), getRight());
   ExprDag &e = builder.dag(0);
   ExprId q = builder.position(0);
   AtomDim bounds{e.sub(q, e.constant(left)), e.add(q, e.constant(right + 1)), dilation};

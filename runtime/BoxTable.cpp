@@ -50,8 +50,8 @@ void BoxTable::addBoxes(std::span<const KeyBox> list) {
       for (const Coords *corner : {&box.lo, &box.hi})
         for (int d = 0; d < rank; ++d)
           words.push_back(static_cast<std::remove_reference_t<decltype(words[0])>>((*corner)[d]));
-      words.push_back(static_cast<std::remove_reference_t<decltype(words[0])>>(
-          uint32_t(box.full) | box.listed << 1));
+      words.push_back(static_cast<std::remove_reference_t<decltype(words[0])>>(uint32_t(box.full) |
+                                                                               box.listed << 1));
       count.visited += box.size();
       count.full += box.full ? box.size() : 0;
     }

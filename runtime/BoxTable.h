@@ -8,8 +8,8 @@
 
 namespace attn {
 
-/// The boxes of tile maps, one after the other: KernelArgs::mapOffsets and KernelArgs::boxes. Its size
-/// follows the query tiles and their boxes, not pairs of tiles. Not thread-safe.
+/// The boxes of tile maps, one after the other: KernelArgs::mapOffsets and KernelArgs::boxes. Its
+/// size follows the query tiles and their boxes, not pairs of tiles. Not thread-safe.
 class BoxTable {
 public:
   struct TileCount {
@@ -42,10 +42,10 @@ private:
 
   int rank = 1;
   int64_t queryTiles = 0;
-  std::vector<int64_t> offsetList;    ///< [maps][queryTiles + 1]
-  std::vector<int32_t> wide;          ///< of a layout of one dimension
-  std::vector<uint16_t> narrow;       ///< of others
-  std::vector<TileCount> tileCounts;  ///< [maps][queryTiles]
+  std::vector<int64_t> offsetList;   ///< [maps][queryTiles + 1]
+  std::vector<int32_t> wide;         ///< of a layout of one dimension
+  std::vector<uint16_t> narrow;      ///< of others
+  std::vector<TileCount> tileCounts; ///< [maps][queryTiles]
 };
 
 } // namespace attn

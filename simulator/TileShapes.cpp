@@ -45,8 +45,8 @@ static SmallVector<int64_t> usualBox(size_t rank) {
   }
 }
 
-/// A box that has grown and shrunk until it fits the layout. Dimensions in `last` grow only when the
-/// others have no room.
+/// A box that has grown and shrunk until it fits the layout. Dimensions in `last` grow only when
+/// the others have no room.
 static SmallVector<int64_t> fitted(SmallVector<int64_t> box, ArrayRef<int64_t> layout,
                                    llvm::SmallBitVector last) {
   auto hasRoom = [&](size_t d) { return ShapedType::isDynamic(layout[d]) || box[d] < layout[d]; };
@@ -113,12 +113,13 @@ static SmallVector<int64_t> stepsOf(AttentionOp op) {
     for (auto [step, other] : llvm::zip_equal(*common, steps))
       step = step == other ? std::max<int64_t>(step, 1) : 1;
   }
-  // Only the first dimension may be split unevenly, an open one only by itself, and not where one box
-  // counts the keys outside.
+  // Only the first dimension may be split unevenly, an open one only by itself, and not where one
+  // box counts the keys outside.
   size_t rank = dims.size();
   for (auto [d, length, step] : llvm::enumerate(dims, *common)) {
     bool isEven = !ShapedType::isDynamic(length) && length % step == 0;
-    bool mayBeUneven = d == 0 && !standsAlone && (dims.size() == 1 || !ShapedType::isDynamic(length));
+    bool mayBeUneven =
+        d == 0 && !standsAlone && (dims.size() == 1 || !ShapedType::isDynamic(length));
     if (step > kMaxStep || (step > 1 && ((!isEven && !mayBeUneven) || rank == size_t(kMaxRank))))
       step = 1;
     rank += step > 1;
@@ -163,21 +164,22 @@ static LogicalResult fitToBlocks(AttentionOp op, TileChoice &choice, bool fixedQ
   int64_t size = blockSizeOf(op);
   if (size == 0)
     return mlir::success();
-  for (auto [tile, fixed] : {std::pair(&choice.queryTile, fixedQueries),
-                             std::pair(&choice.keyTile, fixedKeys)}) {
+  for (auto [tile, fixed] :
+       {std::pair(&choice.queryTile, fixedQueries), std::pair(&choice.keyTile, fixedKeys)}) {
     int64_t &extent = tile->front();
     if (!fixed)
       extent = std::gcd(extent, size);
     if (size % extent != 0)
-      return op.emitError() << "a tile of " << extent << " tokens does not divide the mask's blocks of "
-                            << size;
+      return op.emitError() << "a tile of " << extent
+                            << " tokens does not divide the mask's blocks of " << size;
   }
   return mlir::success();
 }
 
 /// The choice with the tiles that are asked for.
-static FailureOr<TileChoice> fitTiles(AttentionOp op, TileChoice choice, ArrayRef<int64_t> queryTile,
-                                      ArrayRef<int64_t> keyTile, int64_t maxTokens) {
+static FailureOr<TileChoice> fitTiles(AttentionOp op, TileChoice choice,
+                                      ArrayRef<int64_t> queryTile, ArrayRef<int64_t> keyTile,
+                                      int64_t maxTokens) {
   if (!queryTile.empty())
     choice.queryTile.assign(queryTile.begin(), queryTile.end());
   if (!keyTile.empty())
@@ -193,14 +195,13 @@ static FailureOr<TileChoice> fitTiles(AttentionOp op, TileChoice choice, ArrayRe
 static TileChoice splitTiles(AttentionOp op, ArrayRef<int64_t> steps) {
   TileChoice choice;
   choice.steps.assign(steps.begin(), steps.end());
-  choice.layout = choice.kvLayout =
-      SmallVector<int64_t>(op.getTokens().splitBy(steps).getDims());
+  choice.layout = choice.kvLayout = SmallVector<int64_t>(op.getTokens().splitBy(steps).getDims());
   choice.queryTile = choice.keyTile = boxOnSplit(choice.layout, steps);
   return choice;
 }
 
-/// Key tiles that all heads visit; nothing where a length is open or a formula has too many atoms. What
-/// run-time inputs show counts as visited.
+/// Key tiles that all heads visit; nothing where a length is open or a formula has too many atoms.
+/// What run-time inputs show counts as visited.
 static std::optional<int64_t> visitedTiles(AttentionOp op, const TileChoice &choice) {
   Problem problem;
   problem.tiles = choice;

@@ -92,6 +92,7 @@ private:
     out.kvTokens.assign(op.getKvTokens().getDims().begin(), op.getKvTokens().getDims().end());
     out.queryTile.assign(tiles.queryTile.begin(), tiles.queryTile.end());
     out.keyTile.assign(tiles.keyTile.begin(), tiles.keyTile.end());
+    out.steps = tiles.steps;
     out.heads = op.getNumHeads();
     out.kvHeads = op.getNumKvHeads();
     if (!bound) {
@@ -108,7 +109,7 @@ private:
   /// The formula on the lengths of the spec.
   FailureOr<Formula> formulaOn(Attribute mask) {
     std::optional<Formula> formula =
-        formulaOf(mask, op.getKvTokens().withDims(tiles.kvLayout), op.getMaskInputs());
+        formulaOf(mask, tiles.keyLayoutOf(op), op.getMaskInputs());
     if (formula)
       return std::move(*formula);
     return op.emitError() << "mask has more than " << kMaxAtoms

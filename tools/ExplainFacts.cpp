@@ -274,6 +274,25 @@ std::vector<Fact> gapFacts(const Formula &formula, Signature dataAtoms, bool isK
 // Words
 //===----------------------------------------------------------------------===//
 
+/// What the dimensions are where tokens are tiled by residue.
+static void addSplit(const Explanation &explanation, std::vector<Fact> &facts) {
+  std::string parts;
+  int next = 0;
+  for (auto [d, step] : llvm::enumerate(explanation.steps)) {
+    std::string x = explanation.steps.size() == 1 ? "x" : fmt::format("x{}", d);
+    if (step > 1)
+      parts +=
+          fmt::format("{}q{} and k{} are positions floor({} / {}), q{} and k{} residues {} mod {}",
+                      parts.empty() ? "" : "; ", next, next, x, step, next + 1, next + 1, x, step);
+    next += step > 1 ? 2 : 1;
+  }
+  if (!parts.empty())
+    facts.push_back(
+        {"split", "a tile holds tokens of one residue, where the mask is not dilated: of the "
+                  "layout's coordinate x, " +
+                      parts});
+}
+
 std::vector<Fact> wordFacts(const FormulaUse &use, const Naming &naming,
                             const Explanation &explanation) {
   bool several = naming.rank() > 1;
@@ -295,6 +314,7 @@ std::vector<Fact> wordFacts(const FormulaUse &use, const Naming &naming,
          fmt::format("q is the position of a query among the keys, k that of a key; query tile T "
                      "holds the queries numbered {} to {}",
                      first, last)});
+  addSplit(explanation, facts);
   if (std::optional<int64_t> offset = naming.offset().asConstant();
       !several && offset && *offset != 0)
     facts.push_back(

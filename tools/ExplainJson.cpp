@@ -105,6 +105,7 @@ std::string explanationJson(const Explanation &e) {
                {"batch_entry", orNull(e.batchEntry)},
                {"heads", e.heads},
                {"kv_heads", e.kvHeads},
+               {"steps", lengths(e.steps)},
                {"q_tile", lengths(e.queryTile)},
                {"k_tile", lengths(e.keyTile)},
                {"binding", e.binding.empty() ? Json(nullptr) : Json(e.binding)},

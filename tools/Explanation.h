@@ -73,6 +73,8 @@ struct Explanation {
   std::string kernel;
   llvm::SmallVector<int64_t> tokens, kvTokens; ///< ShapedType::kDynamic where not bound
   llvm::SmallVector<int64_t> queryTile, keyTile;
+  llvm::SmallVector<int64_t>
+      steps; ///< of each dimension of tokens that are tiled by residue, else empty
   int64_t heads = 1, kvHeads = 1;
   std::optional<int64_t> queryOffset, batchEntry;
   std::vector<Fact> words; ///< what the names in formulas mean

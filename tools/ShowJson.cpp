@@ -114,11 +114,11 @@ std::string jsonLayouts(const Picture &picture) {
   return fmt::format(
       "\"kernel\":{},\"tokens\":{},\"kv_tokens\":{},\"num_queries\":{},"
       "\"num_keys\":{},\"q_offset\":{},\"batch_entry\":{},\"layout\":{},"
-      "\"kv_layout\":{},\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{}",
+      "\"kv_layout\":{},\"steps\":{},\"q_tile\":{},\"k_tile\":{},\"q_tiles\":{},\"k_tiles\":{}",
       jsonString(picture.kernel), jsonList(p.tokens), jsonList(p.kvTokens), p.numQueries, p.numKeys,
       p.queryOffset, p.inputs ? std::to_string(p.inputs->batch) : "null", jsonList(p.tiles.layout),
-      jsonList(p.tiles.kvLayout), jsonList(p.tiles.queryTile), jsonList(p.tiles.keyTile),
-      gridText(p.geometry(), true), gridText(p.geometry(), false));
+      jsonList(p.tiles.kvLayout), jsonList(p.tiles.steps), jsonList(p.tiles.queryTile),
+      jsonList(p.tiles.keyTile), gridText(p.geometry(), true), gridText(p.geometry(), false));
 }
 
 Status writeJson(const Picture &picture, const Sink &sink) {

@@ -45,10 +45,9 @@ std::optional<std::vector<LabelRun>> uniqueRuns(std::span<const int32_t> labels)
   auto isUnique = [&](std::vector<LabelRun> &runs) {
     if (!std::is_sorted(runs.begin(), runs.end(), byLabel))
       std::sort(runs.begin(), runs.end(), byLabel);
-    return std::adjacent_find(runs.begin(), runs.end(),
-                              [](const LabelRun &a, const LabelRun &b) {
-                                return a.label == b.label;
-                              }) == runs.end();
+    return std::adjacent_find(runs.begin(), runs.end(), [](const LabelRun &a, const LabelRun &b) {
+             return a.label == b.label;
+           }) == runs.end();
   };
   std::vector<LabelRun> sample = runsOf(labels.first(std::min(labels.size(), kSample)));
   if (!isUnique(sample))
@@ -79,8 +78,9 @@ LabelIntervals intervalsOf(std::span<const int32_t> queries, std::span<const int
     return result;
   }
   for (const LabelRun &query : runsOf(queries)) {
-    auto it = std::lower_bound(runs->begin(), runs->end(), query.label,
-                               [](const LabelRun &run, int32_t label) { return run.label < label; });
+    auto it =
+        std::lower_bound(runs->begin(), runs->end(), query.label,
+                         [](const LabelRun &run, int32_t label) { return run.label < label; });
     bool isKey = it != runs->end() && it->label == query.label;
     result.begin.addRun(query.end, isKey ? it->begin : 0);
     result.end.addRun(query.end, isKey ? it->end : 0);
@@ -132,17 +132,23 @@ private:
 };
 } // namespace
 
-/// Entry of the sequence of every query, from cumulative lengths. Queries beyond the last sequence have
-/// one without keys.
+/// Entry of the sequence of every query, from cumulative lengths. Queries beyond the last sequence
+/// have one without keys.
 static TableData packedTable(const TableInfo &info, std::span<const int32_t> queries,
                              std::span<const int32_t> keys, int64_t numQueries) {
   auto valueOf = [&](size_t s) -> int32_t {
     switch (info.kind) {
-    case TableKind::KeyBegin: return keys[s];
-    case TableKind::KeyEnd: return keys[s + 1];
-    case TableKind::AlignBegin: return keys[s] - queries[s];
-    case TableKind::AlignEnd: return keys[s + 1] - queries[s + 1];
-    default: assert(false && "other tables are no sequences"); return 0;
+    case TableKind::KeyBegin:
+      return keys[s];
+    case TableKind::KeyEnd:
+      return keys[s + 1];
+    case TableKind::AlignBegin:
+      return keys[s] - queries[s];
+    case TableKind::AlignEnd:
+      return keys[s + 1] - queries[s + 1];
+    default:
+      assert(false && "other tables are no sequences");
+      return 0;
     }
   };
   TableData table;
@@ -166,8 +172,8 @@ static TableData inputTable(std::span<const int32_t> values) {
 
 MapInputs::MapInputs(const TileGeometry &geo, std::vector<DataView> views,
                      std::span<const TableInfo> tables, int64_t queries, int64_t offset)
-    : geometry(geo), inputs(std::move(views)), numQueries(queries),
-      queryOffset(offset), memory(std::make_shared<Memory>()) {
+    : geometry(geo), inputs(std::move(views)), numQueries(queries), queryOffset(offset),
+      memory(std::make_shared<Memory>()) {
   auto vectorOf = [&](int32_t input) {
     return contiguous(inputs[size_t(input)], memory->vectors.emplace_back());
   };
@@ -206,8 +212,7 @@ bool MapInputs::dependsOn(const Formula &formula, int dimension) const {
   for (const Atom &atom : formula.atoms) {
     if (atom.kind == AtomKind::Mask && hasExtent(atom.input, 4))
       return true;
-    if (atom.kind == AtomKind::Listed &&
-        (hasExtent(atom.input, 3) || hasExtent(atom.keyInput, 3)))
+    if (atom.kind == AtomKind::Listed && (hasExtent(atom.input, 3) || hasExtent(atom.keyInput, 3)))
       return true;
   }
   return false;
@@ -244,14 +249,16 @@ bool MapInputs::isKnown(const Atom &atom) const {
   return atom.input >= 0 && isKnown(atom.input) && (atom.keyInput < 0 || isKnown(atom.keyInput));
 }
 
-std::shared_ptr<const DataClasses>
-MapInputs::classesOf(const Formula &formula, const Atom &atom, const MapData &data,
-                     const std::vector<int64_t> &symbolValues, int64_t batch, int64_t head) const {
+std::shared_ptr<const DataClasses> MapInputs::classesOf(const Formula &formula, const Atom &atom,
+                                                        const MapData &data,
+                                                        const std::vector<int64_t> &symbolValues,
+                                                        int64_t batch, int64_t head) const {
   auto view = [&](int32_t input) -> const DataView & { return inputs[size_t(input)]; };
   if (!isKnown(atom))
     return nullptr;
   switch (atom.kind) {
-  case AtomKind::Box: return nullptr;
+  case AtomKind::Box:
+    return nullptr;
   case AtomKind::Labels:
   case AtomKind::Classes: {
     bool ofTable = atom.kind == AtomKind::Classes;
@@ -277,8 +284,8 @@ MapInputs::classesOf(const Formula &formula, const Atom &atom, const MapData &da
                         list.keyInput >= 0 ? &view(list.keyInput) : nullptr, batch, head);
   }
   case AtomKind::Predicate: {
-    auto own = std::make_shared<PredicateMemory>(
-        PredicateMemory{symbolValues, data.tables, inputs});
+    auto own =
+        std::make_shared<PredicateMemory>(PredicateMemory{symbolValues, data.tables, inputs});
     PairEnvironment env{own->symbols.data(), own->tables.data(), own->inputs};
     return std::make_shared<OwningClasses>(
         own, predicateClasses(geometry, formula.predicates[size_t(atom.index)], env, queryOffset));

@@ -7,9 +7,9 @@
 
 namespace attn {
 
-/// A vector over the queries that is known at launch, as runs of queries with one value: run r ends with
-/// query runEnd[r], included. Queries beyond the ends read the nearest entry; an empty table reads 0.
-/// Owns nothing.
+/// A vector over the queries that is known at launch, as runs of queries with one value: run r ends
+/// with query runEnd[r], included. Queries beyond the ends read the nearest entry; an empty table
+/// reads 0. Owns nothing.
 struct Table {
   static constexpr int64_t kStride = 64;
   const int32_t *values = nullptr, *runEnd = nullptr; ///< of each run

@@ -79,8 +79,7 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
 bool TileMap::exact() const {
   if (uncertain || coarsens())
     return false;
-  bool alone =
-      int(formula.atoms.size()) - std::popcount(existingQueries | existingKeys) == 1;
+  bool alone = int(formula.atoms.size()) - std::popcount(existingQueries | existingKeys) == 1;
   for (size_t i = 0; i < formula.atoms.size(); ++i) {
     if (formula.atoms[i].kind == AtomKind::Box)
       continue;
@@ -91,8 +90,8 @@ bool TileMap::exact() const {
   return true;
 }
 
-/// Atoms for the tokens that exist, where a layout has places for more. They are no part of the mask's
-/// truth, see `truthOf`.
+/// Atoms for the tokens that exist, where a layout has places for more. They are no part of the
+/// mask's truth, see `truthOf`.
 void TileMap::addExistence() {
   auto dimOf = [&](int d, int64_t lo, int64_t hi, bool ofQueries) -> AtomDim {
     ExprDag &e = formula.dags[size_t(d)];
@@ -236,8 +235,8 @@ void TileMap::findRuns(int dim, int64_t queryTile, Runs &out) const {
 //===----------------------------------------------------------------------===//
 
 /// Open data may be either, and moduli that are not swept may hide what an interval shows: every
-/// assignment of those bits counts. Queries that do not exist say nothing, keys that do not exist are
-/// hidden.
+/// assignment of those bits counts. Queries that do not exist say nothing, keys that do not exist
+/// are hidden.
 TileMap::Visibility TileMap::truthOf(Signature signature, DataTruth truth) const {
   if (geo.bounded && !(signature & existingQueries))
     return {};
@@ -448,8 +447,7 @@ void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
   std::vector<BoxTemplate> made;
   if (templates.empty())
     made = templatesOf(runs);
-  const std::vector<BoxTemplate> &list =
-      templates.empty() ? made : templates[templateNumber(tile)];
+  const std::vector<BoxTemplate> &list = templates.empty() ? made : templates[templateNumber(tile)];
   for (const BoxTemplate &one : list) {
     KeyBox &box = out.emplace_back();
     for (int d = 0; d < geo.rank; ++d) {

@@ -80,8 +80,8 @@ void TileMap::boxesWithoutData(int64_t queryTile, std::vector<KeyBox> &out) cons
   int64_t q1 = std::min(q0 + geo.queryTile[0], geo.queries[0]) - 1;
   DimSweep sweep(formula, 0, geo.keys[0], geo.keyTiles(0) * tile, env(), scratch);
   sweep.tiles(q0, q1, tile, [&](Signature signature, int64_t begin, int64_t end) {
-    Visibility seen = signature < truths.size() ? truths[signature]
-                                                : truthOf(signature, {0, dataBits});
+    Visibility seen =
+        signature < truths.size() ? truths[signature] : truthOf(signature, {0, dataBits});
     if (seen.visible)
       visible.add(begin, end);
     if (seen.hidden)
@@ -121,16 +121,18 @@ struct BoundRange {
 };
 } // namespace
 
-/// For how many query tiles from this one on, every bound of every row either stays or advances by a
-/// query tile at each step, and bounds that stay keep two key tiles away from those that advance. Then
-/// the cells of a row keep their order, and their tiles move by whole tiles. Rows are traced in steps of
-/// the query tile, so that bounds that jump inside a tile, as blocks do, are lines as well.
+/// For how many query tiles from this one on, every bound of every row either stays or advances by
+/// a query tile at each step, and bounds that stay keep two key tiles away from those that advance.
+/// Then the cells of a row keep their order, and their tiles move by whole tiles. Rows are traced
+/// in steps of the query tile, so that bounds that jump inside a tile, as blocks do, are lines as
+/// well.
 int64_t TileMap::straightTiles(int64_t queryTile) const {
   thread_local SweepScratch scratch;
   int64_t step = geo.queryTile[0], count = geo.queries[0] / step - queryTile;
-  std::vector<BoundRange> ranges{{0, 0, false},
-                                 {geo.keys[0], geo.keys[0], false},
-                                 {geo.keyTiles(0) * geo.keyTile[0], geo.keyTiles(0) * geo.keyTile[0], false}};
+  std::vector<BoundRange> ranges{
+      {0, 0, false},
+      {geo.keys[0], geo.keys[0], false},
+      {geo.keyTiles(0) * geo.keyTile[0], geo.keyTiles(0) * geo.keyTile[0], false}};
   auto add = [&](size_t bound, const Line &line) {
     if (std::abs(line.value) >= kInfinity / 2)
       return;
@@ -289,7 +291,8 @@ bool TileMap::coarsens() const {
          geo.numKeyTiles() > int64_t(2 * kMaxDataBoxes);
 }
 
-/// Joins the boxes with the smallest gaps between them until kMaxDataBoxes are left, as partial ones.
+/// Joins the boxes with the smallest gaps between them until kMaxDataBoxes are left, as partial
+/// ones.
 void TileMap::coarsen(std::vector<KeyBox> &boxes) {
   if (boxes.size() <= kMaxDataBoxes)
     return;

@@ -1,5 +1,6 @@
 // Drawn masks of every kind, nested, with their run-time data, on drawn layouts and tiles: what the
-// compiler's formulas and tile maps say against brute force over the formulas restated in test/reference.
+// compiler's formulas and tile maps say against brute force over the formulas restated in
+// test/reference.
 #include "dialect/algebra/MapInputs.h"
 #include "simulator/TileShapes.h"
 #include "test/codegen/DrawnKernel.h"
@@ -57,9 +58,10 @@ public:
         view.strides[d] = tensor.shape[d] == 1 ? 0 : stride;
         stride *= tensor.shape[d];
       }
-      view.data = isBool ? static_cast<const void *>(
-                               bytes.emplace_back(tensor.values.begin(), tensor.values.end()).data())
-                         : tensor.values.data();
+      view.data = isBool
+                      ? static_cast<const void *>(
+                            bytes.emplace_back(tensor.values.begin(), tensor.values.end()).data())
+                      : tensor.values.data();
     }
   }
   const std::vector<DataView> &views() const { return list; }
@@ -82,9 +84,7 @@ struct Bound {
   Coords coordsOf(int64_t position, bool query) const {
     return coordsAt(position, query ? geometry.queries : geometry.keys, geometry.rank);
   }
-  PairEnvironment env() const {
-    return {symbols.data(), inputs->tables().data(), data->views()};
-  }
+  PairEnvironment env() const { return {symbols.data(), inputs->tables().data(), data->views()}; }
   TileMap map() const { return inputs->makeMap(formula, symbols, drawn->batch, drawn->head); }
 
   bool sees(int64_t q, int64_t k) const {
@@ -99,14 +99,18 @@ struct Bound {
       return data->views()[size_t(input)].at(std::vector<int64_t>(at));
     };
     switch (atom.kind) {
-    case AtomKind::Box: break;
-    case AtomKind::Labels: return entry(atom.input, {q}) == entry(atom.keyInput, {k});
-    case AtomKind::Mask: return entry(atom.input, {drawn->batch, drawn->head, q, k}) != 0;
+    case AtomKind::Box:
+      break;
+    case AtomKind::Labels:
+      return entry(atom.input, {q}) == entry(atom.keyInput, {k});
+    case AtomKind::Mask:
+      return entry(atom.input, {drawn->batch, drawn->head, q, k}) != 0;
     case AtomKind::Classes: {
       const ClassTable &table = formula.classTables[size_t(atom.index)];
       return table.allow[size_t(entry(atom.input, {q}) * table.count + entry(atom.keyInput, {k}))];
     }
-    case AtomKind::Listed: return isListed(formula.blockLists[size_t(atom.index)], q, k);
+    case AtomKind::Listed:
+      return isListed(formula.blockLists[size_t(atom.index)], q, k);
     case AtomKind::Predicate:
       return evaluate(formula.predicates[size_t(atom.index)],
                       {cq.data(), ck.data(), q, q + drawn->context.qOffset, k}, env()) != 0;
@@ -138,23 +142,32 @@ int64_t valueOf(const Symbol &s, const Bound &bound) {
     return bound.data->views()[size_t(s.index)].at(std::vector<int64_t>{i});
   };
   switch (s.kind) {
-  case SymbolKind::NumQueries: return context.nq;
-  case SymbolKind::NumKeys: return context.nk;
-  case SymbolKind::QueryOffset: return context.qOffset;
-  case SymbolKind::Dim: return bound.geometry.keys[s.index];
-  case SymbolKind::BatchInput: return entry(bound.drawn->batch);
-  case SymbolKind::HeadInput: return entry(bound.drawn->head);
-  case SymbolKind::Batch: return bound.drawn->batch;
-  case SymbolKind::Span: return spanLength(bound.formula.spans[size_t(s.index)], context.nk);
+  case SymbolKind::NumQueries:
+    return context.nq;
+  case SymbolKind::NumKeys:
+    return context.nk;
+  case SymbolKind::QueryOffset:
+    return context.qOffset;
+  case SymbolKind::Dim:
+    return bound.geometry.keys[s.index];
+  case SymbolKind::BatchInput:
+    return entry(bound.drawn->batch);
+  case SymbolKind::HeadInput:
+    return entry(bound.drawn->head);
+  case SymbolKind::Batch:
+    return bound.drawn->batch;
+  case SymbolKind::Span:
+    return spanLength(bound.formula.spans[size_t(s.index)], context.nk);
   case SymbolKind::HeadParam:
-  case SymbolKind::HeadFormula: break;
+  case SymbolKind::HeadFormula:
+    break;
   }
   ADD_FAILURE() << "an unparameterised formula has no head parameters";
   return 0;
 }
 
-/// Nothing when the mask has too many atoms for this layout, which only nested linear masks on layouts
-/// of several dimensions have. The tiles are the caller's.
+/// Nothing when the mask has too many atoms for this layout, which only nested linear masks on
+/// layouts of several dimensions have. The tiles are the caller's.
 std::optional<Bound> bind(AttentionOp op, const Drawn &drawn, const InputData &data,
                           LayoutAttr layout, const TileGeometry &geometry) {
   std::optional<Formula> formula =
@@ -204,9 +217,8 @@ Class classOf(const TileGeometry &geometry, const Pairs &pairs, const Coords &qu
   bool visible = false;
   bool hidden = forTile(geometry, keyTile, false, [](int64_t) {});
   forTile(geometry, queryTile, true, [&](int64_t q) {
-    forTile(geometry, keyTile, false, [&](int64_t k) {
-      (pairs.at(q, k) ? visible : hidden) = true;
-    });
+    forTile(geometry, keyTile, false,
+            [&](int64_t k) { (pairs.at(q, k) ? visible : hidden) = true; });
   });
   return !visible ? Class::Empty : hidden ? Class::Partial : Class::Full;
 }
@@ -329,10 +341,10 @@ ref::Mask drawDilated(ref::Draw &draw, const ref::Shape &shape) {
     dims.push_back({window, draw.between(1, window), dilation, draw.chance(30)});
   }
   int64_t kind = shape.tokens.size() > 1 ? 0 : draw.between(0, 2);
-  ref::Mask far = kind == 0   ? ref::neighborhood(dims, draw.chance(30) ? ref::Border::Clip
-                                                                        : ref::Border::Shift)
-                  : kind == 1 ? ref::dilatedWindow(dims[0].window, dims[0].dilation)
-                              : ref::strided(dims[0].dilation);
+  ref::Mask far =
+      kind == 0 ? ref::neighborhood(dims, draw.chance(30) ? ref::Border::Clip : ref::Border::Shift)
+      : kind == 1 ? ref::dilatedWindow(dims[0].window, dims[0].dilation)
+                  : ref::strided(dims[0].dilation);
   if (draw.chance(10) && kind == 0 && shape.groups.empty())
     return ref::neighborhood(dims, ref::Border::Zero);
   return draw.chance(40) ? far : draw.chance(60) ? far & near : far & !near;
@@ -355,7 +367,7 @@ Drawn drawOne(ref::Draw &draw, const ref::MaskOptions &masks) {
 }
 
 void checkTiling(AttentionOp op, const Drawn &drawn, const InputData &data, const Pairs &pairs,
-                   const Tiling &tiling, Tally &tally) {
+                 const Tiling &tiling, Tally &tally) {
   std::optional<Bound> bound = bind(op, drawn, data, tiling.layout, tiling.geometry);
   ++(bound ? tally.formulas : tally.refused);
   if (!bound)
@@ -405,7 +417,8 @@ TEST(MaskProperties, ElementsAndTilesEqualBruteForce) {
   RecordProperty("formulas", tally.formulas);
   RecordProperty("tiles", tally.tiles);
   RecordProperty("inexact_tiles", tally.inexactTiles);
-  printf("%d formulas, %d of them with exact maps, %d split by residues, %d refused; %d pairs of tiles, "
+  printf("%d formulas, %d of them with exact maps, %d split by residues, %d refused; %d pairs of "
+         "tiles, "
          "%d partial ones that need not be\n",
          tally.formulas, tally.exact, tally.split, tally.refused, tally.tiles, tally.inexactTiles);
   // Masks that the compiler refuses must stay rare, or the test checks little.

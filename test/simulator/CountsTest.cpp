@@ -108,8 +108,8 @@ TEST(Counts, dilatedWindowsVisitTilesOfTheirResidueAlone) {
 
 TEST(Counts, unevenSplitsCountTheSamePairs) {
   for (const char *mask :
-       {"window(9, dilation = 7)", "causal & strided(7)", "neighborhood(window = 9, dilation = 7)",
-        "neighborhood(window = 5, stride = 3, dilation = 7, causal = true)"}) {
+       {"window(90, dilation = 7)", "causal & strided(7)", "neighborhood(window = 99, dilation = 7)",
+        "neighborhood(window = 95, stride = 3, dilation = 7, causal = true)"}) {
     std::string body = "tokens [10000] mask " + std::string(mask);
     Counts split = countsOfKernel(body, {128, 1}, {128, 1});
     Counts contiguous = countsOfKernel(body, {128}, {128});

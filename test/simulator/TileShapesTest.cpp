@@ -122,8 +122,8 @@ TEST(TileShapes, aTileOfTheLayoutsRankKeepsItWhole) {
 /// 143 positions are two tiles for each of 7 residues; contiguous tiles are 8 in all.
 TEST(TileShapes, shortSequencesStayWholeWhereThatVisitsFewerTiles) {
   EXPECT_TRUE(choiceOf("tokens [1000] mask window(9, dilation = 7)").steps.empty());
-  EXPECT_EQ(choiceOf("tokens [10000] mask window(9, dilation = 7)").steps, (Lengths{7}));
-  EXPECT_EQ(choiceOf("tokens [?] mask window(9, dilation = 7)").steps, (Lengths{7}));
+  EXPECT_EQ(choiceOf("tokens [10000] mask window(90, dilation = 7)").steps, (Lengths{7}));
+  EXPECT_EQ(choiceOf("tokens [?] mask window(90, dilation = 7)").steps, (Lengths{7}));
 }
 
 TEST(TileShapes, fewPositionsShareATileWithOtherResidues) {
