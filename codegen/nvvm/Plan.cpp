@@ -27,8 +27,9 @@ public:
 
 private:
   InFlightDiagnostic error(Operation *op) {
-    return op->emitError() << "'" << op->getName() << "' does not fit the chain of tile ops that GPU "
-                           << "kernels are made of (load, scores, score, mask, softmax, accumulate); ";
+    return op->emitError()
+           << "'" << op->getName() << "' does not fit the chain of tile ops that GPU "
+           << "kernels are made of (load, scores, score, mask, softmax, accumulate); ";
   }
 
   template <class Op> LogicalResult once(Op op, Op &slot) {
@@ -62,13 +63,12 @@ private:
 
   LogicalResult collectInner() {
     if (!ops.loop || !ops.query || !ops.init)
-      return error(ops.attention) << "its body needs a query load, an init and a loop over key tiles";
+      return error(ops.attention)
+             << "its body needs a query load, an init and a loop over key tiles";
     for (Operation &op : ops.loop.getBody().front()) {
       LogicalResult result =
           TypeSwitch<Operation *, LogicalResult>(&op)
-              .Case([&](tile::LoadOp load) {
-                return once(load, ops.scores ? ops.value : ops.key);
-              })
+              .Case([&](tile::LoadOp load) { return once(load, ops.scores ? ops.value : ops.key); })
               .Case([&](tile::ScoresOp op) { return once(op, ops.scores); })
               .Case([&](tile::ScoreOp op) { return once(op, ops.score); })
               .Case([&](tile::MaskOp op) { return once(op, ops.mask); })
@@ -168,6 +168,20 @@ FailureOr<TileOps> matchTiles(tile::AttentionOp op) { return Matcher(op).match()
 constexpr int64_t kAccumulatorRegisters = 160;
 constexpr int64_t kMaxWarps = 8;
 
+/// Whether the formula of a mask takes registers for more than a few numbers, or for elements of
+/// tensors.
+static bool isLong(tile::MaskOp mask) {
+  constexpr size_t kFewOps = 20;
+  return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
+           return formula.front().getOperations().size() > kFewOps;
+         });
+}
+static bool readsTensors(tile::MaskOp mask) {
+  return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
+           return !formula.front().getOps<tensor::ExtractOp>().empty();
+         });
+}
+
 Plan::Plan(const TileOps &ops) {
   tile::AttentionOp op = ops.attention;
   tile::ScoresOp product = ops.scores;
@@ -175,12 +189,16 @@ Plan::Plan(const TileOps &ops) {
   keyRows = op.getKeyRows();
   headDimQk = op.getQuery().getType().getDimSize(3);
   headDimV = op.getValue().getType().getDimSize(3);
-  // A score region needs registers of its own for every element that it works on.
-  bool two = !ops.score && queryRows % 128 == 0 && headDimV + keyRows <= kAccumulatorRegisters;
+  // A score region, or such a mask, needs registers of its own for the elements that it works on.
+  bool two = !ops.score && !isLong(ops.mask) && !readsTensors(ops.mask) && queryRows % 128 == 0 &&
+             headDimV + keyRows <= kAccumulatorRegisters;
   blocks = two ? 2 : 1;
   warps = queryRows / (16 * blocks);
   int64_t accumulators = blocks * (headDimV + keyRows) / 2;
-  queryInRegisters = accumulators + blocks * headDimQk / 4 <= 160;
+  // With ptxas 13.0 a long formula spills without the registers of the query's fragments, and one that
+  // reads tensors spills with them free, as it then aims at more blocks on a multiprocessor.
+  queryInRegisters =
+      (!isLong(ops.mask) || readsTensors(ops.mask)) && accumulators + blocks * headDimQk / 4 <= 160;
   scale = product.getScale().convertToDouble();
   // A positive factor may move into the exponent; a score region wants the scores themselves.
   scaleFirst = ops.score || !(scale > 0);
@@ -197,7 +215,8 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
     return unsupported(op, target) << "elements are " << element
                                    << ", allowed are 'f16' and 'bf16'; write one of those or use "
                                       "'--target=cpu'";
-  for (auto [name, tensor] : {std::pair("query", op.getQuery()), std::pair("value", op.getValue())}) {
+  for (auto [name, tensor] :
+       {std::pair("query", op.getQuery()), std::pair("value", op.getValue())}) {
     int64_t dim = tensor.getType().getDimSize(3);
     if (dim % 16 != 0 || dim < 16 || dim > 128)
       return unsupported(op, target) << name << " rows have " << dim
@@ -205,18 +224,18 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
                                         "them or use '--target=cpu'";
   }
   if (int64_t rows = op.getQueryRows(); rows % 16 != 0 || rows > 16 * kMaxWarps)
-    return unsupported(op, target) << "a query tile has " << rows
-                                   << " tokens, allowed are multiples of 16 up to "
-                                   << 16 * kMaxWarps << "; choose another with '--q-tile='";
+    return unsupported(op, target)
+           << "a query tile has " << rows << " tokens, allowed are multiples of 16 up to "
+           << 16 * kMaxWarps << "; choose another with '--q-tile='";
   if (int64_t rows = op.getKeyRows(); rows % 16 != 0 || rows > 128)
     return unsupported(op, target) << "a key tile has " << rows
                                    << " tokens, allowed are multiples of 16 up to 128; choose "
                                       "another with '--k-tile='";
   Plan plan(ops);
   if (plan.sharedBytes() > target.sharedBytes)
-    return unsupported(op, target) << "the tiles need " << plan.sharedBytes()
-                                   << " bytes of shared memory, allowed are " << target.sharedBytes
-                                   << "; choose a smaller one with '--k-tile='";
+    return unsupported(op, target)
+           << "the tiles need " << plan.sharedBytes() << " bytes of shared memory, allowed are "
+           << target.sharedBytes << "; choose a smaller one with '--k-tile='";
   return plan;
 }
 

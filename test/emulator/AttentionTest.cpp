@@ -122,7 +122,7 @@ std::string execute(GpuRun &run, const std::string &ptx, const LaunchOptions &op
     return fmt::format("{} {}", counters.error().message, fmt::join(counters.error().notes, " "));
   tools::CheckSizes sizes{info.batch,          info.heads,          info.kvHeads,
                           bindings.q.shape[2], bindings.k.shape[2], args.queryOffset,
-                          bindings.kvTokens};
+                          bindings.tokens,        bindings.kvTokens};
   WorkerPool pool(2);
   tools::CheckReport report = run.checker->check(bindings, sizes, pool);
   return report.ok ? "" : report.message;
