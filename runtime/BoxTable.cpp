@@ -6,60 +6,77 @@ namespace attn {
 static constexpr int64_t kChunk = 512;
 
 void BoxTable::add(const TileMap *map, WorkerPool *pool) {
+  int64_t chunks = ceilDiv(queryTiles, kChunk);
+  if (map && pool && pool->size() > 1 && chunks > 1) {
+    addInParallel(*map, *pool, chunks);
+  } else {
+    std::vector<KeyBox> list;
+    for (int64_t t = 0; t < queryTiles; ++t) {
+      if (map)
+        map->boxes(t, list);
+      addBoxes(list);
+    }
+  }
+  offsetList.push_back(numBoxes());
+}
+
+void BoxTable::addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks) {
   struct Chunk {
     std::vector<KeyBox> boxes;
     std::vector<uint32_t> count; ///< of each query tile
   };
-  std::vector<Chunk> chunks(size_t(ceilDiv(queryTiles, kChunk)));
-  auto fill = [&](uint64_t number, unsigned) {
+  std::vector<Chunk> made(static_cast<size_t>(chunks));
+  pool.run(uint64_t(chunks), [&](uint64_t number, unsigned) {
     std::vector<KeyBox> list;
-    Chunk &chunk = chunks[size_t(number)];
+    Chunk &chunk = made[size_t(number)];
     int64_t first = int64_t(number) * kChunk;
     for (int64_t t = first; t < std::min(first + kChunk, queryTiles); ++t) {
-      if (map)
-        map->boxes(t, list);
+      map.boxes(t, list);
       chunk.boxes.insert(chunk.boxes.end(), list.begin(), list.end());
       chunk.count.push_back(uint32_t(list.size()));
     }
-  };
-  bool isParallel = pool && pool->size() > 1 && chunks.size() > 1;
-  if (isParallel)
-    pool->run(chunks.size(), fill);
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    if (!isParallel)
-      fill(i, 0);
-    const KeyBox *next = chunks[i].boxes.data();
-    for (uint32_t count : chunks[i].count) {
-      offsetList.push_back(numBoxes());
+  });
+  for (Chunk &chunk : made) {
+    const KeyBox *next = chunk.boxes.data();
+    for (uint32_t count : chunk.count) {
       addBoxes({next, count});
       next += count;
     }
-    chunks[i] = {};
+    chunk = {};
   }
-  offsetList.push_back(numBoxes());
 }
 
 int64_t BoxTable::numBoxes() const {
   return int64_t(rank > 1 ? narrow.size() : wide.size()) / (2 * rank + 1);
 }
 
+template <class Word>
+static void addWords(std::span<const KeyBox> list, int rank, std::vector<Word> &words) {
+  size_t size = words.size();
+  words.resize(size + list.size() * size_t(2 * rank + 1));
+  Word *next = words.data() + size;
+  for (const KeyBox &box : list) {
+    for (int d = 0; d < rank; ++d)
+      *next++ = Word(box.lo[d]);
+    for (int d = 0; d < rank; ++d)
+      *next++ = Word(box.hi[d]);
+    *next++ = Word(uint32_t(box.full) | box.listed << 1);
+  }
+}
+
+/// The boxes of the next query tile.
 void BoxTable::addBoxes(std::span<const KeyBox> list) {
-  TileCount count;
-  auto addWords = [&](auto &words) {
-    for (const KeyBox &box : list) {
-      for (const Coords *corner : {&box.lo, &box.hi})
-        for (int d = 0; d < rank; ++d)
-          words.push_back(static_cast<std::remove_reference_t<decltype(words[0])>>((*corner)[d]));
-      words.push_back(static_cast<std::remove_reference_t<decltype(words[0])>>(uint32_t(box.full) |
-                                                                               box.listed << 1));
-      count.visited += box.size();
-      count.full += box.full ? box.size() : 0;
-    }
-  };
+  offsetList.push_back(numBoxes());
   if (rank > 1)
-    addWords(narrow);
+    addWords(list, rank, narrow);
   else
-    addWords(wide);
+    addWords(list, rank, wide);
+  TileCount count;
+  for (const KeyBox &box : list) {
+    int64_t size = box.size();
+    count.visited += size;
+    count.full += box.full ? size : 0;
+  }
   tileCounts.push_back(count);
 }
 

@@ -37,7 +37,8 @@ void forEachToken(const TileGeometry &geo, bool ofQueries, size_t tokens, Visit 
   }
 }
 
-/// The distinct labels of every tile, ascending: labels of tile t lie from `first[t]` to `first[t + 1]`.
+/// The distinct labels of every tile, ascending: labels of tile t lie from `first[t]` to `first[t +
+/// 1]`.
 struct TileLabels {
   std::vector<int32_t> labels;
   std::vector<uint32_t> first;
@@ -82,40 +83,49 @@ public:
   LabelClasses(const TileGeometry &geo, std::span<const int32_t> queryLabels,
                std::span<const int32_t> keyLabels)
       : queries(geo, true, queryLabels), keys(geo, false, keyLabels) {
-    // Inverted: label -> tiles, both ascending.
-    tilesOfLabel.reserve(keys.labels.size());
+    std::vector<int32_t> known(keys.labels);
+    std::sort(known.begin(), known.end());
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+    auto numberOf = [&](int32_t label) {
+      return size_t(std::lower_bound(known.begin(), known.end(), label) - known.begin());
+    };
+    // Tiles by label, ascending, as they are counted and filled in that order.
+    firstTile.assign(known.size() + 2, 0);
+    for (int32_t label : keys.labels)
+      ++firstTile[numberOf(label) + 1];
+    std::partial_sum(firstTile.begin(), firstTile.end(), firstTile.begin());
+    std::vector<uint32_t> next(firstTile);
+    tiles.resize(keys.labels.size());
     for (int64_t t = 0; t < keys.tiles(); ++t)
       for (int32_t label : keys.of(t))
-        tilesOfLabel.push_back({label, int32_t(t)});
-    std::sort(tilesOfLabel.begin(), tilesOfLabel.end(), [](const Entry &a, const Entry &b) {
-      return a.label != b.label ? a.label < b.label : a.tile < b.tile;
-    });
+        tiles[next[numberOf(label)]++] = int32_t(t);
+    for (int32_t label : queries.labels) {
+      size_t number = numberOf(label);
+      bool isKey = number < known.size() && known[number] == label;
+      numbers.push_back(uint32_t(isKey ? number : known.size())); // the last one has no tiles
+    }
   }
 
   void rangesOf(int64_t queryTile, std::vector<KeyTileRange> &out) const override {
     thread_local std::vector<uint64_t> seen; // a bit for each key tile
     seen.assign(size_t(keys.tiles() + 63) / 64, 0);
-    std::span<const int32_t> labels = queries.of(queryTile);
-    for (int32_t label : labels) {
-      auto it = std::lower_bound(tilesOfLabel.begin(), tilesOfLabel.end(), label,
-                                 [](const Entry &e, int32_t l) { return e.label < l; });
-      for (; it != tilesOfLabel.end() && it->label == label; ++it)
-        seen[size_t(it->tile) / 64] |= uint64_t(1) << (it->tile % 64);
-    }
+    size_t labels = queries.of(queryTile).size();
+    for (size_t i = queries.first[size_t(queryTile)]; i < queries.first[size_t(queryTile) + 1]; ++i)
+      for (uint32_t at = firstTile[numbers[i]]; at < firstTile[numbers[i] + 1]; ++at)
+        seen[size_t(tiles[at]) / 64] |= uint64_t(1) << (tiles[at] % 64);
     for (size_t word = 0; word < seen.size(); ++word)
       for (uint64_t bits = seen[word]; bits; bits &= bits - 1) {
         int64_t t = int64_t(word) * 64 + std::countr_zero(bits);
-        bool all = labels.size() == 1 && keys.of(t).size() == 1;
+        bool all = labels == 1 && keys.of(t).size() == 1;
         addTile(out, t, all ? Share::All : Share::Some);
       }
   }
 
 private:
-  struct Entry {
-    int32_t label, tile;
-  };
   TileLabels queries, keys;
-  std::vector<Entry> tilesOfLabel;
+  std::vector<uint32_t> firstTile; ///< of each number of a label
+  std::vector<int32_t> tiles;      ///< that have the label, one label after the other
+  std::vector<uint32_t> numbers;   ///< of queries.labels
 };
 
 class TableClasses : public DataClasses {

@@ -114,11 +114,34 @@ void TileMap::boxesWithoutData(int64_t queryTile, std::vector<KeyBox> &out) cons
 static constexpr int64_t kShortest = 8;
 
 namespace {
-/// What bounds a row of a query tile may have: the least and the greatest value.
+/// The values of a bound on the rows of a query tile, those that stay or those that advance.
 struct BoundRange {
-  int64_t least, most;
-  bool moves;
+  int64_t least = 1, most = 0;
+  bool moves = false;
+
+  bool isEmpty() const { return least > most; }
+  void add(int64_t value) {
+    if (isEmpty())
+      least = most = value;
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
 };
+
+/// For how many of `count` query tiles the bounds that stay keep `margin` away from those that
+/// advance by `step` from one to the next.
+int64_t tilesApart(const std::vector<BoundRange> &ranges, int64_t margin, int64_t step,
+                   int64_t count) {
+  for (const BoundRange &fixed : ranges)
+    for (const BoundRange &moving : ranges) {
+      if (fixed.moves || !moving.moves || fixed.isEmpty() || moving.isEmpty() ||
+          moving.least >= fixed.most + margin)
+        continue;
+      int64_t room = fixed.least - margin - moving.most;
+      count = room < 0 ? 0 : std::min(count, room / step + 1);
+    }
+  return count;
+}
 } // namespace
 
 /// For how many query tiles from this one on, every bound of every row either stays or advances by
@@ -128,47 +151,35 @@ struct BoundRange {
 /// well.
 int64_t TileMap::straightTiles(int64_t queryTile) const {
   thread_local SweepScratch scratch;
+  thread_local std::vector<BoundRange> ranges;
   int64_t step = geo.queryTile[0], count = geo.queries[0] / step - queryTile;
-  std::vector<BoundRange> ranges{
-      {0, 0, false},
-      {geo.keys[0], geo.keys[0], false},
-      {geo.keyTiles(0) * geo.keyTile[0], geo.keyTiles(0) * geo.keyTile[0], false}};
-  auto add = [&](size_t bound, const Line &line) {
-    if (std::abs(line.value) >= kInfinity / 2)
-      return;
-    bool moves = line.slope != 0;
-    BoundRange &range = ranges[3 + 2 * bound + moves];
-    if (range.least > range.most)
-      range = {line.value, line.value, moves};
-    range.least = std::min(range.least, line.value);
-    range.most = std::max(range.most, line.value);
-  };
-  ranges.resize(3 + 4 * formula.atoms.size(), {1, 0, false});
-  for (int64_t row = 0; row < step && count >= kShortest; ++row) {
-    formula.dags[0].trace(queryTile * step + row, step, env(), scratch.lines);
-    for (size_t i = 0; i < formula.atoms.size(); ++i) {
-      if (formula.atoms[i].kind != AtomKind::Box)
-        continue;
-      const AtomDim &atom = formula.atoms[i].dims[0];
-      for (bool isHigh : {false, true}) {
-        const Line &line = scratch.lines[isHigh ? atom.hi : atom.lo];
-        if (line.slope != 0 && line.slope != step)
-          return 0;
-        count = std::min(count, std::min(line.steps, count) + 1);
-        add(2 * i + isHigh, line);
-      }
-    }
-  }
-  std::erase_if(ranges, [](const BoundRange &range) { return range.least > range.most; });
   int64_t margin = 2 * geo.keyTile[0];
-  for (const BoundRange &fixed : ranges)
-    for (const BoundRange &moving : ranges) {
-      if (fixed.moves || !moving.moves || moving.least >= fixed.most + margin)
+  ranges.assign(3 + 4 * formula.atoms.size(), {});
+  ranges[0].add(0);
+  ranges[1].add(geo.keys[0]);
+  ranges[2].add(geo.keyTiles(0) * geo.keyTile[0]);
+  for (size_t i = 4; i < ranges.size(); i += 2)
+    ranges[i].moves = true;
+  auto addBound = [&](size_t number, const Line &line) {
+    bool isStraight = line.slope == 0 || line.slope == step;
+    count = isStraight ? std::min(count, std::min(line.steps, count) + 1) : 0;
+    if (std::abs(line.value) < kInfinity / 2)
+      ranges[3 + 2 * number + (line.slope != 0)].add(line.value);
+  };
+  for (int64_t i = 0; i < step && count >= kShortest; ++i) {
+    // The ends of the tile come first: they mostly decide.
+    int64_t row = i == 0 ? 0 : i == 1 ? step - 1 : i - 1;
+    formula.dags[0].trace(queryTile * step + row, step, env(), scratch.lines);
+    for (size_t a = 0; a < formula.atoms.size(); ++a) {
+      if (formula.atoms[a].kind != AtomKind::Box)
         continue;
-      int64_t room = fixed.least - margin - moving.most;
-      count = room < 0 ? 0 : std::min(count, room / step + 1);
+      addBound(2 * a, scratch.lines[formula.atoms[a].dims[0].lo]);
+      addBound(2 * a + 1, scratch.lines[formula.atoms[a].dims[0].hi]);
     }
-  return count;
+    if (i < 2)
+      count = tilesApart(ranges, margin, step, count);
+  }
+  return count < kShortest ? 0 : tilesApart(ranges, margin, step, count);
 }
 
 /// What is known of every signature, where they are few.
