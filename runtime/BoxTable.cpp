@@ -5,7 +5,19 @@ namespace attn {
 /// Query tiles of a map that one worker makes at a time.
 static constexpr int64_t kChunk = 512;
 
+/// For the boxes that most masks have, so that memory that grows is not copied.
+void BoxTable::reserve() {
+  size_t boxes = size_t(queryTiles) * (rank > 1 ? 6 : 3);
+  if (rank > 1)
+    narrow.reserve(narrow.size() + boxes * size_t(2 * rank + 1));
+  else
+    wide.reserve(wide.size() + boxes * 3);
+  offsetList.reserve(offsetList.size() + size_t(queryTiles) + 1);
+  tileCounts.reserve(tileCounts.size() + size_t(queryTiles));
+}
+
 void BoxTable::add(const TileMap *map, WorkerPool *pool) {
+  reserve();
   int64_t chunks = ceilDiv(queryTiles, kChunk);
   if (map && pool && pool->size() > 1 && chunks > 1) {
     addInParallel(*map, *pool, chunks);

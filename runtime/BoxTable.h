@@ -37,6 +37,7 @@ public:
   }
 
 private:
+  void reserve();
   void addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks);
   void addBoxes(std::span<const KeyBox> list);
   int64_t numBoxes() const;

@@ -58,6 +58,7 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
   assert(symbolValues.size() == formula.symbols.size() && "every symbol is bound");
   if (geo.bounded)
     addExistence();
+  queryGrid = tileGrid(geo, true);
   data.atoms.resize(formula.atoms.size());
   data.tables.resize(formula.tables.size());
   for (const auto &classes : data.atoms)
@@ -440,7 +441,7 @@ void TileMap::boxes(int64_t queryTile, std::vector<KeyBox> &out) const {
   out.clear();
   if (geo.rank == 1)
     return boxesOfRow(queryTile, out);
-  Coords tile = coordsAt(queryTile, tileGrid(geo, true), geo.rank);
+  Coords tile = coordsAt(queryTile, queryGrid, geo.rank);
   RunsOfTile runs{};
   for (int d = 0; d < geo.rank; ++d)
     runs[d] = &runTable[d][tile[d]];

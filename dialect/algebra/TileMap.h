@@ -133,6 +133,7 @@ private:
 
   Formula formula;
   TileGeometry geo;
+  Coords queryGrid{1, 1, 1, 1};
   std::vector<int64_t> symbolValues;
   MapData data;
   Signature dataBits, uncertain; ///< data atoms, and atoms that may be false where they hold
