@@ -25,7 +25,7 @@ Expected<Checker> Checker::of(AttentionOp op) {
       return checked.takeError();
     checker.masks.push_back(std::move(*checked));
   }
-  checker.layout = op.getTokens();
+  checker.groups = checkedGroupsOf(op.getTokens());
   checker.scale = op.getEffectiveScale();
   Expected<ScoreOfLaunch> score = scoreOf(op);
   if (!score)
@@ -171,7 +171,7 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
                                  ArrayRef<int64_t> rows, WorkerPool &pool) const {
   std::vector<reference::Context> contexts;
   for (const CheckedMask &mask : masks)
-    contexts.push_back(contextOf(mask, layout, bindings, sizes));
+    contexts.push_back(contextOf(mask, groups, bindings, sizes));
   std::vector<Answers> heads(size_t(sizes.batch * sizes.heads));
   pool.run(heads.size(), [&](uint64_t number, unsigned) {
     int64_t b = int64_t(number) / sizes.heads, h = int64_t(number) % sizes.heads;

@@ -52,8 +52,14 @@ struct CheckSizes {
 using ScoreOfLaunch =
     std::function<reference::Score(const Bindings &bindings, int64_t queryOffset)>;
 
-/// What a check needs to know of a kernel. Thread-safe once made; the layout belongs to
-/// the context of the attention.
+/// The token groups of a layout, none for a layout of one; the first length of a group is -1 where it is
+/// open, and there are `base` tokens and a multiple of `unit` more.
+struct CheckedGroups {
+  std::vector<reference::TokenGroup> groups;
+  int64_t base = 0, unit = 0;
+};
+
+/// What a check needs to know of a kernel. Thread-safe once made.
 class Checker {
 public:
   /// Reads masks, scale and scores of an attention, which may go away afterwards. An error where
@@ -79,7 +85,7 @@ private:
   bool sees(const MaskNode &node, const reference::Context &context, const Bindings &bindings,
             int64_t b, int64_t h, int64_t q, int64_t k) const;
 
-  LayoutAttr layout;
+  CheckedGroups groups;
   std::vector<CheckedMask> masks;
   std::vector<int32_t> maskOfHead;
   double scale = 0;

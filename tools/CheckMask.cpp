@@ -328,29 +328,40 @@ static void addInput(const std::string &name, const Bindings &bindings, ref::Con
   context.tensors[name] = std::move(tensor);
 }
 
-/// The groups with their `?`, if there is one, bound by the number of all tokens.
-static std::vector<ref::TokenGroup> groupsOf(LayoutAttr layout, int64_t tokens) {
-  std::vector<ref::TokenGroup> groups;
+CheckedGroups checkedGroupsOf(LayoutAttr layout) {
+  CheckedGroups checked;
+  if (!layout.hasGroups())
+    return checked;
   TokenCount count = layout.getTokenCount();
+  checked.base = count.base;
+  checked.unit = count.unit;
   for (GroupAttr group : layout.getGroups()) {
     std::vector<int64_t> dims(group.getDims().begin(), group.getDims().end());
     if (ShapedType::isDynamic(dims[0]))
-      dims[0] = (tokens - count.base) / count.unit;
-    groups.push_back({group.getName().getValue().str(), std::move(dims)});
+      dims[0] = -1;
+    checked.groups.push_back({group.getName().getValue().str(), std::move(dims)});
   }
+  return checked;
+}
+
+/// With the open length, if there is one, bound by the number of all tokens.
+static std::vector<ref::TokenGroup> bound(const CheckedGroups &checked, int64_t tokens) {
+  std::vector<ref::TokenGroup> groups = checked.groups;
+  for (ref::TokenGroup &group : groups)
+    if (group.dims[0] < 0)
+      group.dims[0] = (tokens - checked.base) / checked.unit;
   return groups;
 }
 
-ref::Context contextOf(const CheckedMask &mask, LayoutAttr layout, const Bindings &bindings,
-                       const CheckSizes &sizes) {
+ref::Context contextOf(const CheckedMask &mask, const CheckedGroups &groups,
+                       const Bindings &bindings, const CheckSizes &sizes) {
   ref::Context context;
   context.dims = sizes.kvTokens;
   context.queryDims = sizes.tokens;
   context.nq = sizes.numQueries;
   context.nk = sizes.numKeys;
   context.qOffset = sizes.queryOffset;
-  if (layout.hasGroups())
-    context.groups = groupsOf(layout, sizes.numQueries);
+  context.groups = bound(groups, sizes.numQueries);
   forEachLeaf(mask.node, [&](const ref::Mask &leaf) {
     addInput(leaf.input, bindings, context);
     addInput(leaf.keyInput, bindings, context);

@@ -8,10 +8,11 @@ namespace attn::tools {
 /// The mask of one head. An error where the reference has no words for something in it.
 Expected<CheckedMask> checkedMaskOf(mlir::Attribute mask, AttentionOp op);
 
-/// Where the mask is looked at in a launch: lengths, token groups of `layout`, and the inputs that
-/// its leaves name.
-reference::Context contextOf(const CheckedMask &mask, LayoutAttr layout, const Bindings &bindings,
-                             const CheckSizes &sizes);
+CheckedGroups checkedGroupsOf(LayoutAttr layout);
+
+/// Where the mask is looked at in a launch: lengths, token groups, and the inputs that its leaves name.
+reference::Context contextOf(const CheckedMask &mask, const CheckedGroups &groups,
+                             const Bindings &bindings, const CheckSizes &sizes);
 
 void forEachLeaf(const MaskNode &node, llvm::function_ref<void(const reference::Mask &)> f);
 
