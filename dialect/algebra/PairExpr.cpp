@@ -233,6 +233,15 @@ Interval lookupRange(const DataView &view, const std::array<Interval, 4> &index)
 }
 } // namespace
 
+/// max(x, 0 - x)
+static bool isAbsolute(const PairExpr &expr, const PairNode &node) {
+  if (node.op != PairOp::Max)
+    return false;
+  const PairNode &negated = expr[size_t(node.b)];
+  return negated.op == PairOp::Sub && negated.b == node.a &&
+         expr[size_t(negated.a)] == PairNode{.op = PairOp::Constant, .value = 0};
+}
+
 Interval rangeOf(const PairExpr &expr, const PairBox &box, const PairEnvironment &env,
                  std::vector<Interval> *perNode) {
   std::vector<Interval> own;
@@ -257,7 +266,10 @@ Interval rangeOf(const PairExpr &expr, const PairBox &box, const PairEnvironment
       ranges[i] = lookupRange(env.inputs[size_t(node.value)],
                               {rangeAt(node.a), rangeAt(node.b), rangeAt(node.c), rangeAt(node.d)});
       break;
-    default: ranges[i] = applyRange(node.op, rangeAt(node.a), rangeAt(node.b), rangeAt(node.c));
+    default:
+      ranges[i] = applyRange(node.op, rangeAt(node.a), rangeAt(node.b), rangeAt(node.c));
+      if (isAbsolute(expr, node))
+        ranges[i].lo = std::max<int64_t>(ranges[i].lo, 0);
     }
   }
   return ranges.back();

@@ -30,6 +30,12 @@ TEST(Predicate, EndsWithItsExpression) {
   EXPECT_EQ(maskOf("(q, k) => k < 3; q_offset 4"), "#attn.where<\"(q, k) => k < 3\">");
 }
 
+/// An absolute value is not negative, though its parts may be.
+TEST(Predicate, DistancesIndexTables) {
+  EXPECT_EQ(Parsed(kernelWith("input t : i32[256] mask (q, k) => t[abs(q - k)] < 3")).mask(),
+            "#attn.where<\"(q, k) => t[abs(q - k)] < 3\">");
+}
+
 TEST(Predicate, EndsAtAnItem) {
   Parsed parsed(kernelWith("mask (q, k) => k <= q heads 0..1 { mask (q, k) => k < 9 } scale 0.5"));
   EXPECT_EQ(parsed.mask(), "#attn.where<\"(q, k) => k <= q\">");
@@ -147,6 +153,10 @@ const ErrorCase kPredicateErrors[] = {
      kernelWith("input t : i32[7]\nmask (q, k) => t[q] < 3"),
      {"3:6: error: index 0 of 't[q]' may be 0 to 255, but input 't' has only 7 entries there; "
       "'min' and 'max' keep an index inside"}},
+    {"DistanceBeyondTheInput",
+     kernelWith("input t : i32[200] mask (q, k) => t[abs(q - k)] < 3"),
+     {"2:25: error: index 0 of 't[max(q - k, 0 - (q - k))]' may be 0 to 255, but input 't' has "
+      "only 200 entries there; 'min' and 'max' keep an index inside"}},
     {"BeyondThirtyTwoBits",
      kernelWith("mask (q, k) => q * 100_000_000 < k"),
      {"2:6: error: 'q * 100000000' may be 0 to 25500000000, but predicates are computed in 32 "
