@@ -48,5 +48,7 @@ run attnc run examples/hunyuan_small.attn --random=1 --output="$out/hunyuan_smal
 
 say "A tile map to look at: the last 4096 tokens and the first 64, of 16,384"
 run attnc show examples/long_chat.attn --tokens=16384
+run attnc explain examples/long_chat.attn --tokens=16384
+run attnc show examples/long_chat.attn --tokens=16384 --format=html -o "$out/long_chat.html"
 
-say "Done. To look at: $(printf '%s ' "$out"/*.svg)"
+say "Done. To look at: $(printf '%s ' "$out"/*.svg "$out"/*.html)"
