@@ -20,7 +20,7 @@ using namespace attn;
 namespace {
 
 struct Case {
-  std::string name, spec;                  ///< with one `{}` for the tokens, or none
+  std::string name, spec;
   std::vector<int32_t> labels, cumulative; ///< the inputs "label" and "cu", where the spec has them
 };
 
@@ -161,17 +161,42 @@ struct Launch {
   Bindings bindings;
 };
 
+/// Calls visit(query tile, row-major number of a key tile, whether it is full) for the first map, as a
+/// kernel reads it.
+template <class Visit>
+void forEachTile(const LaunchPlan &plan, const KernelInfo &info, Visit &&visit) {
+  const KernelArgs &args = plan.args();
+  int rank = info.rank;
+  auto word = [&](int64_t i) {
+    return rank > 1 ? int64_t(static_cast<const uint16_t *>(args.boxes)[i])
+                    : int64_t(static_cast<const int32_t *>(args.boxes)[i]);
+  };
+  Coords grid{1, 1, 1, 1};
+  for (int d = 0; d < rank; ++d)
+    grid[d] = ceilDiv(rank > 1 ? args.dims[d] : args.numKeys, info.keyTile[d]);
+  for (int64_t t = 0; t < args.queryTiles; ++t)
+    for (int64_t box = args.mapOffsets[t]; box < args.mapOffsets[t + 1]; ++box) {
+      int64_t at = box * (2 * rank + 1);
+      Coords lo{0, 0, 0, 0}, hi{1, 1, 1, 1}, tile;
+      for (int d = 0; d < rank; ++d) {
+        lo[d] = word(at + d);
+        hi[d] = word(at + rank + d);
+      }
+      bool full = word(at + 2 * rank) & 1;
+      for (tile[0] = lo[0]; tile[0] < hi[0]; ++tile[0])
+        for (tile[1] = lo[1]; tile[1] < hi[1]; ++tile[1])
+          for (tile[2] = lo[2]; tile[2] < hi[2]; ++tile[2])
+            for (tile[3] = lo[3]; tile[3] < hi[3]; ++tile[3])
+              visit(t, rowMajor(tile, grid, rank), full);
+    }
+}
+
 /// Milliseconds to fill a byte for every pair of tiles, and its size in MB.
-std::pair<double, double> tableOf(const LaunchPlan &plan, int64_t tiles) {
+std::pair<double, double> tableOf(const LaunchPlan &plan, const KernelInfo &info, int64_t tiles) {
   auto begin = std::chrono::steady_clock::now();
   std::vector<uint8_t> table(size_t(tiles * tiles));
-  plan.forEachBox(0, [&](int64_t queryTile, const KeyBox &box, const TileGeometry &geo) {
-    Coords at = box.lo, grid = tileGrid(geo, false);
-    for (at[0] = box.lo[0]; at[0] < box.hi[0]; ++at[0])
-      for (at[1] = box.lo[1]; at[1] < box.hi[1]; ++at[1])
-        for (at[2] = box.lo[2]; at[2] < box.hi[2]; ++at[2])
-          for (at[3] = box.lo[3]; at[3] < box.hi[3]; ++at[3])
-            table[size_t(queryTile * tiles + rowMajor(at, grid, geo.rank))] = box.full ? 2 : 1;
+  forEachTile(plan, info, [&](int64_t queryTile, int64_t keyTile, bool full) {
+    table[size_t(queryTile * tiles + keyTile)] = full ? 2 : 1;
   });
   return {milliseconds(begin), double(table.size()) / 1e6};
 }
@@ -197,11 +222,11 @@ bool run(const Case &c, int64_t tokens) {
     best = std::min(best, milliseconds(begin));
     kept = std::move(*plan);
   }
-  int64_t maps = kept->numMaps(), queryTiles = kept->tickets() / kernel->info().heads;
-  auto [tableTime, tableSize] = tableOf(*kept, queryTiles);
+  int64_t maps = kept->numMaps(), queryTiles = kept->args().queryTiles;
+  double size = double(kept->mapBytes() + kept->orderBytes()) / 1e6 / double(maps);
+  auto [tableTime, tableSize] = tableOf(*kept, kernel->info(), queryTiles);
   fmt::print("{:<37} {:>4} {:>9.3f} {:>9.3f} {:>10.1f} {:>9.1f} {:>7.0f}x\n", c.name, maps,
-             best / double(maps), double(kept->mapBytes()) / 1e6 / double(maps), tableTime,
-             tableSize, tableSize / (double(kept->mapBytes()) / 1e6 / double(maps)));
+             best / double(maps), size, tableTime, tableSize, tableSize / size);
   return true;
 }
 

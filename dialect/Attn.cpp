@@ -196,19 +196,11 @@ int64_t LayoutAttr::getNumTokens() const {
 //===----------------------------------------------------------------------===//
 
 SmallVector<int64_t> SplitAttr::getDims() const {
-  SmallVector<int64_t> dims;
-  for (auto [length, step] : llvm::zip_equal(getLengths(), getSteps())) {
-    dims.push_back(ShapedType::isDynamic(length) ? length : ceilDiv(length, step));
-    if (step > 1)
-      dims.push_back(step);
-  }
-  return dims;
+  static_assert(ShapedType::kDynamic < 0, "open lengths are negative");
+  return SmallVector<int64_t>(ArrayRef<int64_t>(splitLengths(getLengths(), getSteps())));
 }
 
-bool SplitAttr::isRagged() const {
-  int64_t length = getLengths().front(), step = getSteps().front();
-  return step > 1 && (ShapedType::isDynamic(length) || length % step != 0);
-}
+bool SplitAttr::isRagged() const { return isUnevenSplit(getLengths(), getSteps()); }
 
 LogicalResult SplitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                 ArrayRef<int64_t> lengths, ArrayRef<int64_t> steps) {

@@ -17,7 +17,8 @@ class BoundChecker {
 public:
   BoundChecker(const KernelInfo &info, const LaunchSizes &sizes, std::span<const DataView> inputs,
                const Formula &formula)
-      : info(info), sizes(sizes), inputs(inputs), formula(formula) {}
+      : info(info), sizes(sizes), geometry(geometryOf(info, sizes)), inputs(inputs),
+        formula(formula) {}
 
   Status check() {
     for (size_t d = 0; d < formula.dags.size(); ++d) {
@@ -43,8 +44,7 @@ private:
     case ExprOp::Constant:
       return {{node.value, node.value}};
     case ExprOp::Query: {
-      int64_t length = info.rank == 1 ? sizes.numQueries : sizes.tokens[dim];
-      return {{0, std::max<int64_t>(length - 1, 0)}};
+      return {{0, std::max<int64_t>(geometry.queries[dim] - 1, 0)}};
     }
     case ExprOp::Symbol:
       return symbolValues(formula.symbols[size_t(node.value)]);
@@ -204,6 +204,7 @@ private:
 
   const KernelInfo &info;
   const LaunchSizes &sizes;
+  TileGeometry geometry;
   std::span<const DataView> inputs;
   const Formula &formula;
   std::vector<Values> values;

@@ -13,26 +13,27 @@ void BoxTable::reserve() {
   else
     wide.reserve(wide.size() + boxes * 3);
   offsetList.reserve(offsetList.size() + size_t(queryTiles) + 1);
-  tileCounts.reserve(tileCounts.size() + size_t(queryTiles));
 }
 
-void BoxTable::add(const TileMap *map, WorkerPool *pool) {
+void BoxTable::add(const TileMap *map, WorkerPool *pool, std::vector<TileCount> &counts) {
   reserve();
+  counts.reserve(counts.size() + size_t(queryTiles));
   int64_t chunks = ceilDiv(queryTiles, kChunk);
   if (map && pool && pool->size() > 1 && chunks > 1) {
-    addInParallel(*map, *pool, chunks);
+    addInParallel(*map, *pool, chunks, counts);
   } else {
     std::vector<KeyBox> list;
     for (int64_t t = 0; t < queryTiles; ++t) {
       if (map)
         map->boxes(t, list);
-      addBoxes(list);
+      counts.push_back(addBoxes(list));
     }
   }
   offsetList.push_back(numBoxes());
 }
 
-void BoxTable::addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks) {
+void BoxTable::addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks,
+                             std::vector<TileCount> &counts) {
   struct Chunk {
     std::vector<KeyBox> boxes;
     std::vector<uint32_t> count; ///< of each query tile
@@ -51,7 +52,7 @@ void BoxTable::addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunk
   for (Chunk &chunk : made) {
     const KeyBox *next = chunk.boxes.data();
     for (uint32_t count : chunk.count) {
-      addBoxes({next, count});
+      counts.push_back(addBoxes({next, count}));
       next += count;
     }
     chunk = {};
@@ -77,7 +78,7 @@ static void addWords(std::span<const KeyBox> list, int rank, std::vector<Word> &
 }
 
 /// The boxes of the next query tile.
-void BoxTable::addBoxes(std::span<const KeyBox> list) {
+BoxTable::TileCount BoxTable::addBoxes(std::span<const KeyBox> list) {
   offsetList.push_back(numBoxes());
   if (rank > 1)
     addWords(list, rank, narrow);
@@ -89,7 +90,7 @@ void BoxTable::addBoxes(std::span<const KeyBox> list) {
     count.visited += size;
     count.full += box.full ? size : 0;
   }
-  tileCounts.push_back(count);
+  return count;
 }
 
 } // namespace attn

@@ -19,16 +19,14 @@ public:
   BoxTable() = default;
   BoxTable(int rank, int64_t queryTiles) : rank(rank), queryTiles(queryTiles) {}
 
-  /// Appends a map; null where there are no keys. A pool makes it in parallel.
-  void add(const TileMap *map, WorkerPool *pool);
+  /// Appends a map, null where there are no keys, and to `counts` what each of its query tiles visits. A
+  /// pool makes it in parallel.
+  void add(const TileMap *map, WorkerPool *pool, std::vector<TileCount> &counts);
 
-  int64_t numMaps() const { return queryTiles ? int64_t(tileCounts.size()) / queryTiles : 0; }
+  int64_t numMaps() const { return int64_t(offsetList.size()) / (queryTiles + 1); }
   const int64_t *offsets() const { return offsetList.data(); }
   const void *boxes() const {
     return rank > 1 ? static_cast<const void *>(narrow.data()) : wide.data();
-  }
-  const TileCount &count(int64_t map, int64_t queryTile) const {
-    return tileCounts[size_t(map * queryTiles + queryTile)];
   }
   /// What a kernel reads of it.
   int64_t bytes() const {
@@ -38,16 +36,16 @@ public:
 
 private:
   void reserve();
-  void addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks);
-  void addBoxes(std::span<const KeyBox> list);
+  void addInParallel(const TileMap &map, WorkerPool &pool, int64_t chunks,
+                     std::vector<TileCount> &counts);
+  TileCount addBoxes(std::span<const KeyBox> list);
   int64_t numBoxes() const;
 
   int rank = 1;
   int64_t queryTiles = 0;
-  std::vector<int64_t> offsetList;   ///< [maps][queryTiles + 1]
-  std::vector<int32_t> wide;         ///< of a layout of one dimension
-  std::vector<uint16_t> narrow;      ///< of others
-  std::vector<TileCount> tileCounts; ///< [maps][queryTiles]
+  std::vector<int64_t> offsetList; ///< [maps][queryTiles + 1]
+  std::vector<int32_t> wide;       ///< of a layout of one dimension
+  std::vector<uint16_t> narrow;    ///< of others
 };
 
 } // namespace attn

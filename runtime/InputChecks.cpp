@@ -123,7 +123,7 @@ namespace {
 class ValueChecker {
 public:
   ValueChecker(const KernelInfo &info, const LaunchSizes &sizes, std::vector<DataView> views)
-      : info(info), sizes(sizes), views(std::move(views)) {}
+      : info(info), sizes(sizes), geometry(geometryOf(info, sizes)), views(std::move(views)) {}
 
   Status check() {
     for (const Formula &formula : info.formulas) {
@@ -292,14 +292,9 @@ private:
 
   Status checkPredicate(const Formula &formula, const PairExpr &expr) {
     PairBox box;
-    for (size_t d = 0; d < 4; ++d) {
-      bool inLayout = d < sizes.tokens.size();
-      box.query[d] = {0, inLayout ? std::max<int64_t>(sizes.tokens[d] - 1, 0) : 0};
-      box.key[d] = {0, d < sizes.kvTokens.size() ? std::max<int64_t>(sizes.kvTokens[d] - 1, 0) : 0};
-    }
-    if (info.rank == 1) {
-      box.query[0] = {0, std::max<int64_t>(sizes.numQueries - 1, 0)};
-      box.key[0] = {0, std::max<int64_t>(sizes.numKeys - 1, 0)};
+    for (size_t d = 0; d < kMaxRank; ++d) {
+      box.query[d] = {0, std::max<int64_t>(geometry.queries[d] - 1, 0)};
+      box.key[d] = {0, std::max<int64_t>(geometry.keys[d] - 1, 0)};
     }
     box.row = {0, std::max<int64_t>(sizes.numQueries - 1, 0)};
     box.position = {sizes.queryOffset, box.row.hi + sizes.queryOffset};
@@ -351,7 +346,7 @@ private:
       case SymbolKind::NumQueries: value = sizes.numQueries; break;
       case SymbolKind::NumKeys: value = sizes.numKeys; break;
       case SymbolKind::QueryOffset: value = sizes.queryOffset; break;
-      case SymbolKind::Dim: value = sizes.kvTokens[size_t(symbol.index)]; break;
+      case SymbolKind::Dim: value = geometry.keys[size_t(symbol.index)]; break;
       case SymbolKind::HeadParam: value = params.hi; break;
       case SymbolKind::Batch: value = std::max<int64_t>(sizes.batch - 1, 0); break;
       case SymbolKind::BatchInput:
@@ -380,6 +375,7 @@ private:
 
   const KernelInfo &info;
   const LaunchSizes &sizes;
+  TileGeometry geometry;
   std::vector<DataView> views;
 };
 } // namespace

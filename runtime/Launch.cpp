@@ -19,7 +19,7 @@ class LaunchBuilder {
 public:
   LaunchBuilder(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes,
                 WorkerPool *pool)
-      : info(info), bindings(bindings), sizes(sizes), pool(pool), geometry(geometryOf()),
+      : info(info), bindings(bindings), sizes(sizes), pool(pool), geometry(geometryOf(info, sizes)),
         queryTiles(geometry.numQueryTiles()),
         inputs(geometry, inputViews(info, bindings), tablesOf(info), sizes.numQueries,
                sizes.queryOffset) {}
@@ -36,32 +36,6 @@ public:
   }
 
 private:
-  TileGeometry geometryOf() const {
-    TileGeometry geo;
-    geo.rank = info.rank;
-    geo.bounded = info.rank > 1 && info.bounded;
-    geo.numQueries = sizes.numQueries;
-    geo.numKeys = sizes.numKeys;
-    geo.queryTile = info.queryTile;
-    geo.keyTile = info.keyTile;
-    if (info.rank == 1) {
-      geo.queries[0] = sizes.numQueries;
-      geo.keys[0] = sizes.numKeys;
-      return geo;
-    }
-    int next = 0;
-    for (size_t d = 0; d < sizes.tokens.size(); ++d) {
-      int64_t length = sizes.tokens[d], step = info.steps.empty() ? 1 : info.steps[d];
-      geo.keys[size_t(next++)] = ceilDiv(length, step);
-      if (step > 1)
-        geo.keys[size_t(next++)] = step;
-      geo.bounded |= length % step != 0;
-    }
-    assert(next == info.rank && "the tiled layout follows from the spec's");
-    geo.queries = geo.keys;
-    return geo;
-  }
-
   /// All formulas share them.
   static std::span<const TableInfo> tablesOf(const KernelInfo &info) {
     return info.formulas.empty() ? std::span<const TableInfo>() : info.formulas.front().tables;
@@ -169,16 +143,15 @@ private:
     bool empty = queryTiles == 0 || sizes.numKeys == 0;
     if (!empty)
       plan.maps.push_back(inputs.makeMap(formula, std::move(values), batch, head));
-    plan.table.add(empty ? nullptr : &plan.maps.back(), pool);
+    plan.table.add(empty ? nullptr : &plan.maps.back(), pool, tileCounts);
   }
 
   /// Longest first, by counting; tiles of nearly equal length keep their order, so that neighbours
   /// in time share keys.
   void fillOrder() {
     int64_t longest = 0;
-    for (int64_t map = 0; map < plan.table.numMaps(); ++map)
-      for (int64_t t = 0; t < queryTiles; ++t)
-        longest = std::max(longest, plan.table.count(map, t).visited);
+    for (const BoxTable::TileCount &count : tileCounts)
+      longest = std::max(longest, count.visited);
     int shift = 0;
     while (longest >> shift >= kBuckets)
       ++shift;
@@ -204,7 +177,7 @@ private:
     uint32_t ticket = 0;
     for (int32_t map : plan.mapOfHead)
       for (int64_t t = 0; t < queryTiles; ++t)
-        visit(ticket++, plan.table.count(map, t));
+        visit(ticket++, tileCounts[size_t(map * queryTiles + t)]);
   }
 
   static void setStrides(int64_t (&target)[3], const TensorView &view) {
@@ -277,6 +250,7 @@ private:
   TileGeometry geometry;
   int64_t queryTiles;
   MapInputs inputs;
+  std::vector<BoxTable::TileCount> tileCounts; ///< [maps][query tiles]
   LaunchPlan plan;
 };
 

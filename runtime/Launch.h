@@ -54,18 +54,6 @@ public:
   /// one. Their bytes in memory, and those of the order of the query tiles.
   int64_t numMaps() const { return table.numMaps(); }
   int64_t mapBytes() const { return table.bytes(); }
-  /// Calls visit(query tile, box, geometry) for every box of a map, with its classes.
-  template <class Visit> void forEachBox(size_t map, Visit &&visit) const {
-    if (map >= maps.size())
-      return;
-    const TileGeometry &geometry = maps[map].geometry();
-    std::vector<KeyBox> list;
-    for (int64_t t = 0; t < geometry.numQueryTiles(); ++t) {
-      maps[map].boxes(t, list);
-      for (const KeyBox &box : list)
-        visit(t, box, geometry);
-    }
-  }
   int64_t orderBytes() const { return int64_t(order.size() * sizeof(uint32_t)); }
 
 private:

@@ -3,6 +3,7 @@
 #include "runtime/InputChecks.h"
 
 #include <algorithm>
+#include <cassert>
 #include <numeric>
 
 namespace attn {
@@ -114,6 +115,26 @@ static Expected<int64_t> offsetOf(const KernelInfo &info, const Bindings &bindin
   if (offset < -kMaxTokens || offset > kMaxTokens)
     return makeError("q_offset {} is beyond 2^28, the farthest a kernel goes", offset);
   return offset;
+}
+
+TileGeometry geometryOf(const KernelInfo &info, const LaunchSizes &sizes) {
+  TileGeometry geo;
+  geo.rank = info.rank;
+  geo.numQueries = sizes.numQueries;
+  geo.numKeys = sizes.numKeys;
+  geo.queryTile = info.queryTile;
+  geo.keyTile = info.keyTile;
+  if (info.rank == 1) {
+    geo.queries[0] = sizes.numQueries;
+    geo.keys[0] = sizes.numKeys;
+    return geo;
+  }
+  geo.bounded = info.bounded || isUnevenSplit(sizes.tokens, info.steps);
+  std::vector<int64_t> dims = splitLengths(sizes.tokens, info.steps);
+  assert(int(dims.size()) == info.rank && "the tiled layout follows from the spec's");
+  std::copy(dims.begin(), dims.end(), geo.keys.begin());
+  geo.queries = geo.keys;
+  return geo;
 }
 
 Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindings) {

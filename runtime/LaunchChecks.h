@@ -21,6 +21,9 @@ Expected<LaunchSizes> launchSizes(const KernelInfo &info, const Bindings &bindin
 /// as many.
 Expected<std::vector<int64_t>> groupLayout(const KernelInfo &info, int64_t length);
 
+/// The tiled layouts of a launch: flat, as the spec has them, or split.
+TileGeometry geometryOf(const KernelInfo &info, const LaunchSizes &sizes);
+
 /// Types, shapes, strides, memory and overlaps of all tensors.
 Status checkTensors(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes);
 

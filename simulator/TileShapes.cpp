@@ -200,8 +200,11 @@ static TileChoice splitTiles(AttentionOp op, ArrayRef<int64_t> steps) {
   return choice;
 }
 
-/// Key tiles that all heads visit; nothing where a length is open or a formula has too many atoms.
-/// What run-time inputs show counts as visited.
+/// Layouts with more query tiles are long enough for residues to fill their tiles.
+constexpr int64_t kMostCounted = 1 << 16;
+
+/// Key tiles that all heads visit; nothing where a length is open, the layout is long, or a formula has
+/// too many atoms. What run-time inputs show counts as visited.
 static std::optional<int64_t> visitedTiles(AttentionOp op, const TileChoice &choice) {
   Problem problem;
   problem.tiles = choice;
@@ -211,6 +214,8 @@ static std::optional<int64_t> visitedTiles(AttentionOp op, const TileChoice &cho
   if (ShapedType::isDynamic(problem.numKeys))
     return std::nullopt;
   problem.tiling = tilingOf(op, problem);
+  if (problem.tiling.numQueryTiles() > kMostCounted)
+    return std::nullopt;
   int64_t visited = 0;
   for (auto &[mask, heads] : groupHeads(op)) {
     if (!formulaOf(mask, choice.keyLayoutOf(op), op.getMaskInputs()))
@@ -233,11 +238,11 @@ FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, ArrayRef<int64_t> que
                               ArrayRef<int64_t> keyTile, int64_t maxTokens) {
   ArrayRef<int64_t> tokens = op.getTokens().getDims(), keys = op.getKvTokens().getDims();
   size_t wanted = std::max(queryTile.size(), keyTile.size());
-  SmallVector<int64_t> steps = stepsOf(op);
-  size_t splitRank = tokens.size() + llvm::count_if(steps, [](int64_t step) { return step > 1; });
-  if (!steps.empty() &&
-      (wanted ? wanted == splitRank : visitsFewer(op, splitTiles(op, steps), linear)))
-    return fitTiles(op, splitTiles(op, steps), queryTile, keyTile, maxTokens);
+  if (SmallVector<int64_t> steps = stepsOf(op); !steps.empty()) {
+    TileChoice split = splitTiles(op, steps);
+    if (wanted ? wanted == split.layout.size() : visitsFewer(op, split, linear))
+      return fitTiles(op, std::move(split), queryTile, keyTile, maxTokens);
+  }
   bool flatten = wanted ? wanted != tokens.size() : linear;
   if (flatten && !linear)
     return op.emitError() << "tiles of " << wanted

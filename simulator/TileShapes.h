@@ -47,9 +47,9 @@ TileChoice chooseTiles(llvm::ArrayRef<int64_t> tokens, llvm::ArrayRef<int64_t> k
 constexpr int64_t kMaxSimulatedTile = 1 << 16;
 
 /// The tiles asked for, and chosen ones where one of them is empty. `linear`: no mask of the
-/// attention needs its layout. Tiles of the split layout's rank split it, those of another rank than the
-/// layout's flatten it. After a diagnostic at the attention, failure: ranks that do not agree, extents below 1, more than
-/// `maxTokens` in a tile, tiles that do not divide the blocks of a mask.
+/// attention needs its layout. Tiles of the split layout's rank split it, those of another rank than
+/// the layout's flatten it. After a diagnostic at the attention, failure: ranks that do not agree,
+/// extents below 1, more than `maxTokens` in a tile, tiles that do not divide the blocks of a mask.
 mlir::FailureOr<TileChoice> tilesOf(AttentionOp op, bool linear, llvm::ArrayRef<int64_t> queryTile,
                                     llvm::ArrayRef<int64_t> keyTile, int64_t maxTokens);
 

@@ -207,40 +207,35 @@ Verb addShow(CLI::App &root) {
       }};
 }
 
-Verb addSimulate(CLI::App &root) {
+/// A verb that writes text or JSON about a bound kernel.
+template <class Options>
+Verb addReport(CLI::App &root, int (*verb)(const Options &), const char *name, const char *help,
+               const char *example) {
   struct Arguments : BoundArguments {
     using BoundArguments::BoundArguments;
-    SimulateOptions options;
+    Options options;
   };
-  auto a = std::make_shared<Arguments>(
-      root, "simulate", "counts tiles and bounds the speed-up over dense attention",
-      "attnc simulate video.attn --q-tile=2x8x8 --k-tile=2x8x8 --json");
+  auto a = std::make_shared<Arguments>(root, name, help, example);
   a->addBindings(a->options);
   a->format("text|json");
-  return {a->app, [a] {
+  return {a->app, [a, verb] {
             Values values;
             a->convert(values, a->options);
             values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
-            return runUnlessMistaken(values, a->options, simulateVerb);
+            return runUnlessMistaken(values, a->options, verb);
           }};
 }
 
+Verb addSimulate(CLI::App &root) {
+  return addReport(root, simulateVerb, "simulate",
+                   "counts tiles and bounds the speed-up over dense attention",
+                   "attnc simulate video.attn --q-tile=2x8x8 --k-tile=2x8x8 --json");
+}
+
 Verb addExplain(CLI::App &root) {
-  struct Arguments : BoundArguments {
-    using BoundArguments::BoundArguments;
-    ExplainOptions options;
-  };
-  auto a = std::make_shared<Arguments>(
-      root, "explain", "says what the compiler understood, what is computed when, and what never",
-      "attnc explain chat.attn --tokens=8192");
-  a->addBindings(a->options);
-  a->format("text|json");
-  return {a->app, [a] {
-            Values values;
-            a->convert(values, a->options);
-            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
-            return runUnlessMistaken(values, a->options, explainVerb);
-          }};
+  return addReport(root, explainVerb, "explain",
+                   "says what the compiler understood, what is computed when, and what never",
+                   "attnc explain chat.attn --tokens=8192");
 }
 
 std::vector<Verb> addVerbs(CLI::App &root) {

@@ -1,5 +1,7 @@
 #include "dialect/algebra/FormulaBuilder.h"
 
+#include "dialect/algebra/TileGeometry.h"
+
 #include <algorithm>
 #include <cassert>
 
@@ -91,7 +93,7 @@ std::vector<FormulaBuilder::SplitDim> FormulaBuilder::splitDims() {
     SplitDim dim{next, shape.steps[d]};
     int64_t step = dim.step, length = shape.lengths[d];
     next += step > 1 ? 2 : 1;
-    bool isRagged = d == 0 && step > 1 && (length < 0 || length % step != 0);
+    bool isRagged = d == 0 && isUnevenSplit(shape.lengths, shape.steps);
     if (isRagged && length >= 0)
       dim.longResidues = dag(1).constant(length % step);
     if (isRagged && length < 0) {

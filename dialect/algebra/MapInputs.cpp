@@ -96,7 +96,7 @@ struct MapInputs::Memory {
   std::vector<Table> tables;
   std::deque<std::vector<int32_t>> vectors;
   std::map<std::pair<int32_t, int32_t>, LabelIntervals> intervals;
-  std::map<std::tuple<int32_t, int32_t, int32_t>, std::shared_ptr<const DataClasses>> vectorClasses;
+  std::map<std::pair<int32_t, int32_t>, std::shared_ptr<const DataClasses>> labels;
 
   const LabelIntervals &intervalsOfLabels(const std::vector<DataView> &inputs, const Atom &atom) {
     auto [it, isNew] = intervals.try_emplace({atom.input, atom.keyInput});
@@ -267,7 +267,7 @@ std::shared_ptr<const DataClasses> MapInputs::classesOf(const Formula &formula, 
     std::span<const int32_t> keys = contiguous(view(atom.keyInput), y);
     if (ofTable)
       return tableClasses(geometry, formula.classTables[size_t(atom.index)], queries, keys);
-    auto &known = memory->vectorClasses[{atom.input, atom.keyInput, -1}];
+    auto &known = memory->labels[{atom.input, atom.keyInput}];
     if (!known)
       known = labelClasses(geometry, queries, keys);
     return known;

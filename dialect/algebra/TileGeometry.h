@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <vector>
 
 namespace attn {
@@ -56,6 +57,13 @@ struct TokenBox {
 };
 /// Positions below `count` of a row-major layout, as disjoint boxes, at most one for each dimension.
 std::vector<TokenBox> boxesBelow(int64_t count, const Coords &lengths, int rank);
+/// Dimensions of a layout that is split by steps, of which there are as many as lengths or none: positions
+/// and, where a step is above 1, residues. Open lengths are negative and stay what they are.
+std::vector<int64_t> splitLengths(std::span<const int64_t> lengths,
+                                  std::span<const int64_t> steps);
+/// Whether the last position of the first dimension does not exist for all residues, or may not. Other
+/// dimensions are split evenly.
+bool isUnevenSplit(std::span<const int64_t> lengths, std::span<const int64_t> steps);
 /// The tokens of a tile inside the layout. Token groups may end before them.
 inline TokenBox tokensOfTile(const TileGeometry &geo, const Coords &tile, bool ofQueries) {
   TokenBox box;

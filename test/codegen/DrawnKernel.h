@@ -94,6 +94,7 @@ inline std::vector<reference::Kernel> unusualKernels(const std::string &planFile
   add({250}, ref::causal() & ref::dilatedWindow(20, 3));
   add({190}, ref::strided(7) & ref::window(90)).batch = 2;
   kernels.back().headMasks = {{{1}, ref::dilatedWindow(5, 2, 7) & !ref::sink(30)}};
+  add({150}, ref::dilatedWindow(30, 4) & ref::keyLength("kl")).batch = 2;
   add({260}, ref::neighborhood({{31, 4, 8, false}}));
   add({13, 21}, ref::neighborhood({{3, 2, 4, true}, {5, 1, 3, false}}));
   add({8, 21}, ref::neighborhood({{2, 1, 4, false}, {5, 1, 3, false}}, ref::Border::Zero));

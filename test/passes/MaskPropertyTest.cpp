@@ -361,6 +361,10 @@ Drawn drawOne(ref::Draw &draw, const ref::MaskOptions &masks) {
                    ? drawDilated(draw, drawn.shape)
                    : ref::drawMask(draw, drawn.shape, masks);
   drawn.context = ref::drawContext(draw, drawn.shape, drawn.mask, masks);
+  // A caller may align queries with other keys; tables are drawn for the usual ones.
+  if (draw.chance(20) && !drawn.shape.isPacked() &&
+      !ref::contains(drawn.mask, ref::MaskKind::Predicate))
+    drawn.context.qOffset += draw.between(-40, 40);
   drawn.batch = draw.between(0, drawn.shape.batch - 1);
   drawn.head = draw.between(0, drawn.shape.heads - 1);
   return drawn;
