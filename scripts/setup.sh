@@ -18,7 +18,7 @@ packages=(
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools # MLIR and LLVM; lit and FileCheck
   cmake ninja-build ccache
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
-  python3 python3-venv ca-certificates
+  python3 python3-venv python3-numpy ca-certificates
 )
 
 missing_packages() {
