@@ -75,6 +75,14 @@ LogicalResult AttentionOp::verify() {
   for (int32_t mask : getMaskOfHead())
     if (mask < 0 || mask >= int64_t(getMasks().size()))
       return emitOpError("mask number ") << mask << " is not below " << getMasks().size();
+  int64_t group = getQuery().getType().getDimSize(1) / getKey().getType().getDimSize(1);
+  int64_t packed = getPackedHeads();
+  if (packed < 1 || group % packed != 0)
+    return emitOpError("packs ") << packed << " heads, which does not divide the " << group
+                                 << " that share a key head";
+  for (auto [head, mask] : llvm::enumerate(getMaskOfHead()))
+    if (mask != getMaskOfHead()[head / packed * packed])
+      return emitOpError("packs heads whose masks differ: that of head ") << head;
   if (!isa_and_nonnull<FinishOp>(getBody().front().empty() ? nullptr : &getBody().front().back()))
     return emitOpError("body must end in 'tile.finish'");
   return verifyArguments(*this, getBody().front(), 3, {}, "body");

@@ -36,7 +36,9 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
   let description = [{
     The body takes (b, h, t): batch entry, query head and the row-major number of the query tile in the
     grid of tiles of `query_tile` over `tokens`; it ends in tile.finish. Tiles may run in any order;
-    longest first is best. `masks` are the distinct masks and `mask_of_head` says whose is whose: the
+    longest first is best. With `packed_heads` above 1, so many neighbouring heads, which share their key
+    head and their mask, are best worked on together, and the body is that of the first of them with the
+    rows of the others behind its own. `masks` are the distinct masks and `mask_of_head` says whose is whose: the
     tile map of a head is that of its mask (dialect/MaskFormulas.h).
 
     On a layout of token groups, or one that is split unevenly into positions and residues, the number of
@@ -50,7 +52,8 @@ def Tile_AttentionOp : Tile_Op<"attention", [Pure, SingleBlock,
                        Attn_LayoutAttr:$tokens, Attn_LayoutAttr:$kv_tokens,
                        DenseI64ArrayAttr:$query_tile, DenseI64ArrayAttr:$key_tile,
                        ArrayAttr:$masks, DenseI32ArrayAttr:$mask_of_head,
-                       OptionalAttr<I64Attr>:$q_offset);
+                       OptionalAttr<I64Attr>:$q_offset,
+                       DefaultValuedAttr<I64Attr, "1">:$packed_heads);
   let results = (outs Tile_Whole:$output, TensorRankOf<[F32], [3]>:$lse);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

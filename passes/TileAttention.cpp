@@ -37,11 +37,74 @@ struct HeadMasks {
   SmallVector<int32_t> maskOfHead;
 };
 
-/// A score region needs registers for every element it works on; with half the keys they suffice.
-bool wantsFewKeys(AttentionOp op) {
+/// Whether the module's target holds scores and outputs in registers.
+bool worksInRegisters(AttentionOp op) {
   auto name = op->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(kTargetAttrName);
   const Target *target = name ? findTarget(name.getValue()) : nullptr;
-  return target && target->scoresInRegisters && !op.getScore().empty();
+  return target && target->scoresInRegisters;
+}
+
+/// A score region needs registers for every element it works on, long rows of values leave few: in both
+/// cases half the keys fit.
+int64_t keyTileDivisor(AttentionOp op) {
+  constexpr int64_t kLongRow = 128;
+  int64_t valueDim = op.getValue().getType().getDimSize(3);
+  int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
+  return (op.getScore().empty() ? 1 : 2) * (dim > kLongRow ? 2 : 1);
+}
+
+/// Whether the mask may differ between heads that have the same formula and parameters.
+bool readsHead(const Formula &formula) {
+  return llvm::any_of(formula.symbols,
+                      [](const Symbol &symbol) { return symbol.kind == SymbolKind::HeadInput; }) ||
+         llvm::any_of(formula.atoms, [](const Atom &atom) {
+           return atom.kind == AtomKind::Mask || atom.kind == AtomKind::Listed ||
+                  atom.kind == AtomKind::Predicate;
+         });
+}
+
+/// Heads that share a key head and can be worked on together: all of them or one.
+int64_t packableHeads(AttentionOp op, const HeadMasks &heads, const TileChoice &tiles) {
+  int64_t group = op.getNumHeads() / op.getNumKvHeads();
+  if (!op.getScore().empty() && !op.getScore().front().getArgument(2).use_empty())
+    return 1;
+  for (auto [head, mask] : llvm::enumerate(heads.maskOfHead))
+    if (mask != heads.maskOfHead[head / group * group])
+      return 1;
+  for (Attribute mask : heads.masks) {
+    std::optional<Formula> formula = formulaOf(mask, tiles.keyLayoutOf(op), op.getMaskInputs());
+    if (!formula || readsHead(*formula))
+      return 1;
+  }
+  return group;
+}
+
+/// Rows of a tile that keep four warps busy, and those of the largest one.
+constexpr int64_t kFewRows = 64, kMostRows = 128;
+
+/// Shrinks a tile of one dimension that is longer than all queries: with the rows of all packable heads it
+/// still keeps four warps busy.
+void fitToFewQueries(TileChoice &tiles, int64_t packable) {
+  int64_t queries = tiles.layout.front();
+  if (tiles.layout.size() != 1 || ShapedType::isDynamic(queries) || queries == 0)
+    return;
+  int64_t tokens = llvm::PowerOf2Ceil(queries);
+  while (tokens * packable < kFewRows)
+    tokens *= 2;
+  tiles.queryTile.front() = std::min(tiles.queryTile.front(), tokens);
+}
+
+/// Of the packable heads as many as fit a tile, where it has few tokens.
+int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
+  int64_t tokens = 1;
+  for (int64_t extent : tiles.queryTile)
+    tokens *= extent;
+  if (tokens >= kFewRows)
+    return 1;
+  int64_t packed = packable;
+  while (packed > 1 && (packable % packed != 0 || packed * tokens > kMostRows))
+    --packed;
+  return packed;
 }
 
 /// The tiles asked for, or chosen ones that suit the target.
@@ -55,9 +118,9 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
     return op.emitError() << "tokens " << layoutText(choice->layout) << " and kv_tokens "
                           << layoutText(choice->kvLayout)
                           << " differ, but tiles of several dimensions need one layout";
-  if (keyTile.empty() && wantsFewKeys(op)) {
+  if (keyTile.empty() && worksInRegisters(op)) {
     int64_t &longest = *llvm::max_element(choice->keyTile);
-    longest = ceilDiv(longest, 2);
+    longest = ceilDiv(longest, keyTileDivisor(op));
   }
   return choice;
 }
@@ -65,8 +128,9 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
 /// Builds the body of one tile.attention.
 class TileBuilder {
 public:
-  TileBuilder(OpBuilder &builder, AttentionOp op, const HeadMasks &heads, const TileChoice &tiles)
-      : builder(builder), loc(op.getLoc()), op(op), heads(heads), tiles(tiles) {}
+  TileBuilder(OpBuilder &builder, AttentionOp op, const HeadMasks &heads, const TileChoice &tiles,
+              int64_t packed)
+      : builder(builder), loc(op.getLoc()), op(op), heads(heads), tiles(tiles), packed(packed) {}
 
   tile::AttentionOp build() {
     tiled = tile::AttentionOp::create(
@@ -74,7 +138,8 @@ public:
         op.getValue(), op.getInputs(), op.getInputNamesAttr(), tiles.queryLayoutOf(op),
         tiles.keyLayoutOf(op), builder.getDenseI64ArrayAttr(tiles.queryTile),
         builder.getDenseI64ArrayAttr(tiles.keyTile), builder.getArrayAttr(heads.masks),
-        builder.getDenseI32ArrayAttr(heads.maskOfHead), op.getQOffsetAttr());
+        builder.getDenseI32ArrayAttr(heads.maskOfHead), op.getQOffsetAttr(),
+        builder.getI64IntegerAttr(packed));
     OpBuilder::InsertionGuard guard(builder);
     Block *body = builder.createBlock(&tiled.getBody());
     for (Value *argument : {&batch, &head, &queryTile})
@@ -249,6 +314,7 @@ private:
   AttentionOp op;
   const HeadMasks &heads;
   const TileChoice &tiles;
+  int64_t packed; ///< heads worked on together
   tile::AttentionOp tiled;
   Value batch, head, queryTile, keyTile, partial, listed;
 };
@@ -274,8 +340,15 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
       if (!formulaOf(mask, tiles->keyLayoutOf(op), inputs))
         return op.emitError() << "mask has more than " << kMaxAtoms
                               << " atoms; split it over several kernels or simplify it";
+    int64_t packed = 1;
+    if (worksInRegisters(op)) {
+      int64_t packable = packableHeads(op, heads, *tiles);
+      if (queryTile.empty())
+        fitToFewQueries(*tiles, packable);
+      packed = packedHeads(*tiles, packable);
+    }
     OpBuilder builder(op);
-    tile::AttentionOp tiled = TileBuilder(builder, op, heads, *tiles).build();
+    tile::AttentionOp tiled = TileBuilder(builder, op, heads, *tiles, packed).build();
     op.replaceAllUsesWith(tiled.getResults());
     op.erase();
     return success();

@@ -23,16 +23,22 @@ public:
   /// pool makes it in parallel.
   void add(const TileMap *map, WorkerPool *pool, std::vector<TileCount> &counts);
 
+  /// The same boxes with the key tiles of each query tile in `splits` runs of nearly equal length, each the
+  /// boxes of a query tile of the result: number t * splits + s. `counts` are those of this table, and then
+  /// of the result.
+  BoxTable splitKeys(int64_t splits, std::vector<TileCount> &counts) const;
+
   int64_t numMaps() const { return int64_t(offsetList.size()) / (queryTiles + 1); }
   const int64_t *offsets() const { return offsetList.data(); }
   const void *boxes() const {
     return rank > 1 ? static_cast<const void *>(narrow.data()) : wide.data();
   }
-  /// What a kernel reads of it.
-  int64_t bytes() const {
-    return int64_t(offsetList.size() * sizeof(int64_t) + wide.size() * sizeof(int32_t) +
-                   narrow.size() * sizeof(uint16_t));
+  int64_t offsetBytes() const { return int64_t(offsetList.size() * sizeof(int64_t)); }
+  int64_t boxBytes() const {
+    return int64_t(wide.size() * sizeof(int32_t) + narrow.size() * sizeof(uint16_t));
   }
+  /// What a kernel reads of it.
+  int64_t bytes() const { return offsetBytes() + boxBytes(); }
 
 private:
   void reserve();
@@ -40,6 +46,7 @@ private:
                      std::vector<TileCount> &counts);
   TileCount addBoxes(std::span<const KeyBox> list);
   int64_t numBoxes() const;
+  std::vector<KeyBox> boxesOf(int64_t entry) const;
 
   int rank = 1;
   int64_t queryTiles = 0;

@@ -32,18 +32,25 @@ struct KernelArgs {
   const int32_t *formulaOfHead; ///< [Hq] region number of tile.mask
   const int32_t *headParams;    ///< [Hq][headParamCount]
   const int32_t *mapOfHead;     ///< [B][Hq] number of the tile map
-  const int64_t *mapOffsets;    ///< [maps][T + 1] index of a query tile's first box, T query tiles
+  /// [maps][T * S + 1] index of the first box of a part of a query tile's keys: T query tiles, S parts each.
+  const int64_t *mapOffsets;
   /// [..][2 * rank + 1]: lo of each dimension, hi of each, flags: bit 0 is set where every pair of the
   /// box is visible, bits 1.. are the truth of the formula's listed atoms in their order. int32 on a
   /// layout of one dimension, uint16 on others.
   const void *boxes;
-  const uint32_t *order;        ///< [B * Hq * T] (b * Hq + h) * T + t, most key tiles first
+  /// [B * Hg * T * S] ((b * Hg + g) * T + t) * S + s, most key tiles first. Hg = Hq / KernelInfo::packedHeads
+  /// groups of query heads.
+  const uint32_t *order;
   const void *inputs[kMaxInputs];           ///< run-time inputs in the order of the spec
   int64_t inputStrides[kMaxInputs][4];      ///< of each input's dimensions; 0 where broadcast
   int32_t numQueries, numKeys, queryOffset, queryTiles;
   int32_t dims[kMaxRank];   ///< lengths of the tiled token layout
   const int32_t *tables[kMaxTables]; ///< of tile.table: int32[Nq], one entry per query
   int32_t inputExtents[kMaxInputs][4]; ///< of each input's dimensions; at most 2^31 - 1
+  int32_t batch, splits;               ///< B and S
+  /// GPU, S > 1: what the parts compute, for the merging kernel. [S][B][Hq][Nq][Dv] outputs of the part's
+  /// keys alone, [S][B][Hq][Nq] their log-sum-exp.
+  float *partialO, *partialLse;
 };
 
 /// Whose row or column an index into an input is.
@@ -86,10 +93,18 @@ struct KernelInfo {
   bool bounded = false;
   int64_t tokenBase = 0, tokenUnit = 0;
 
+  /// Query heads that one piece of work computes together; they have one key head and one mask.
+  int64_t packedHeads = 1;
+
   int64_t scratchBytes = 0;           ///< CPU: per worker, 64-byte aligned
   int64_t threadsPerBlock = 0;        ///< GPU
   int64_t sharedBytes = 0;            ///< GPU: dynamic shared memory
+  /// GPU: merges the partial outputs of a launch whose keys are split. A thread makes kMergedElements
+  /// elements of the output; no shared memory. Empty where keys cannot be split.
+  std::string mergeEntry;
 };
+
+constexpr int64_t kMergeThreads = 128, kMergedElements = 4;
 
 /// A CPU kernel: computes the query tile order[ticket]. `scratch` has scratchBytes, aligned to 64.
 using CpuKernel = void (*)(const KernelArgs *args, int64_t ticket, void *scratch);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <cstddef>
 #include <tuple>
 
 namespace attn {
@@ -18,8 +20,9 @@ static int32_t toSymbol(int64_t value) {
 class LaunchBuilder {
 public:
   LaunchBuilder(const KernelInfo &info, const Bindings &bindings, const LaunchSizes &sizes,
-                WorkerPool *pool)
-      : info(info), bindings(bindings), sizes(sizes), pool(pool), geometry(geometryOf(info, sizes)),
+                WorkerPool *pool, const LaunchOptions &options)
+      : info(info), bindings(bindings), sizes(sizes), pool(pool), options(options),
+        geometry(geometryOf(info, sizes)),
         queryTiles(geometry.numQueryTiles()),
         inputs(geometry, inputViews(info, bindings), tablesOf(info), sizes.numQueries,
                sizes.queryOffset) {}
@@ -30,6 +33,7 @@ public:
     plan.table = BoxTable(info.rank, queryTiles);
     fillHeads();
     fillMaps();
+    splitKeys();
     fillOrder();
     fillArguments();
     return std::move(plan);
@@ -146,6 +150,49 @@ private:
     plan.table.add(empty ? nullptr : &plan.maps.back(), pool, tileCounts);
   }
 
+  /// Cuts the keys of the query tiles where the launch has too few pieces of work for the device.
+  void splitKeys() {
+    for (const BoxTable::TileCount &count : tileCounts)
+      longestTile = std::max(longestTile, count.visited);
+    plan.kernelArgs.splits = int32_t(chooseSplits());
+    if (plan.kernelArgs.splits > 1)
+      plan.table = plan.table.splitKeys(plan.kernelArgs.splits, tileCounts);
+  }
+
+  int64_t chooseSplits() const {
+    int64_t pieces = numGroups() * queryTiles;
+    if (info.mergeEntry.empty() || pieces == 0 || longestTile == 0)
+      return 1;
+    double partBytes = double(numGroups()) * double(info.packedHeads) * double(sizes.numQueries) *
+                       double(info.headDimV + 1) * sizeof(float);
+    int64_t most = std::min({longestTile, int64_t(double(kMostPartialBytes) / partBytes),
+                             int64_t(UINT32_MAX) / pieces, kMostSplits});
+    if (options.splits > 0)
+      return std::clamp<int64_t>(options.splits, 1, std::max<int64_t>(most, 1));
+    // A piece of a few key tiles is not worth a merge.
+    most = std::min(most, longestTile / 2);
+    if (pieces * 5 >= options.concurrentBlocks * 4)
+      return 1;
+    return fewestSplits(pieces, most);
+  }
+
+  /// The fewest parts whose last wave of thread blocks is nearly as full as that of any other number.
+  int64_t fewestSplits(int64_t pieces, int64_t most) const {
+    auto efficiency = [&](int64_t splits) {
+      double waves = double(pieces * splits) / double(options.concurrentBlocks);
+      return waves / std::ceil(waves);
+    };
+    double best = 0;
+    for (int64_t splits = 1; splits <= most; ++splits)
+      best = std::max(best, efficiency(splits));
+    for (int64_t splits = 1; splits <= most; ++splits)
+      if (efficiency(splits) >= 0.85 * best)
+        return splits;
+    return 1;
+  }
+
+  int64_t numGroups() const { return sizes.batch * info.heads / info.packedHeads; }
+
   /// Longest first, by counting; tiles of nearly equal length keep their order, so that neighbours
   /// in time share keys.
   void fillOrder() {
@@ -166,18 +213,19 @@ private:
     });
     for (size_t i = 1; i < next.size(); ++i)
       next[i] += next[i - 1];
-    plan.order.resize(plan.mapOfHead.size() * size_t(queryTiles));
+    plan.order.resize(size_t(numGroups() * queryTiles * plan.splits()));
     forEachTicket([&](uint32_t ticket, const BoxTable::TileCount &count) {
       plan.order[next[bucketOf(count)]++] = ticket;
     });
-    plan.allTiles = plan.tickets() * geometry.numKeyTiles();
+    plan.allTiles = numGroups() * queryTiles * geometry.numKeyTiles();
   }
 
   template <class Visit> void forEachTicket(Visit &&visit) {
     uint32_t ticket = 0;
-    for (int32_t map : plan.mapOfHead)
-      for (int64_t t = 0; t < queryTiles; ++t)
-        visit(ticket++, tileCounts[size_t(map * queryTiles + t)]);
+    int64_t parts = queryTiles * plan.splits();
+    for (size_t row = 0; row < plan.mapOfHead.size(); row += size_t(info.packedHeads))
+      for (int64_t part = 0; part < parts; ++part)
+        visit(ticket++, tileCounts[size_t(plan.mapOfHead[row] * parts + part)]);
   }
 
   static void setStrides(int64_t (&target)[3], const TensorView &view) {
@@ -207,12 +255,16 @@ private:
     args.numKeys = int32_t(sizes.numKeys);
     args.queryOffset = int32_t(sizes.queryOffset);
     args.queryTiles = int32_t(queryTiles);
+    args.batch = int32_t(sizes.batch);
+    plan.numRows = sizes.batch * info.heads * sizes.numQueries;
+    plan.headDimV = info.headDimV;
     for (int d = 0; d < kMaxRank; ++d)
       args.dims[d] = int32_t(geometry.keys[size_t(d)]);
   }
 
   void fillTables(KernelArgs &args) {
     plan.tableMemory = inputs.shareMemory();
+    plan.numTables = int64_t(inputs.tables().size());
     for (size_t i = 0; i < inputs.tables().size(); ++i)
       args.tables[i] = inputs.everyEntry(i);
   }
@@ -242,31 +294,71 @@ private:
   }
 
   static constexpr int64_t kBuckets = 1 << 16;
+  static constexpr int64_t kMostSplits = 256, kMostPartialBytes = int64_t(1) << 28;
 
   const KernelInfo &info;
   const Bindings &bindings;
   const LaunchSizes &sizes;
   WorkerPool *pool;
+  LaunchOptions options;
   TileGeometry geometry;
   int64_t queryTiles;
   MapInputs inputs;
-  std::vector<BoxTable::TileCount> tileCounts; ///< [maps][query tiles]
+  std::vector<BoxTable::TileCount> tileCounts; ///< [maps][query tiles], once split [maps][T * S]
+  int64_t longestTile = 0;                     ///< key tiles of the query tile with most of them
   LaunchPlan plan;
 };
 
 Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings,
-                                WorkerPool *pool) {
+                                WorkerPool *pool, const LaunchOptions &options) {
   Expected<LaunchSizes> sizes = launchSizes(info, bindings);
   if (!sizes)
     return sizes.takeError();
   if (Status status = checkTensors(info, bindings, *sizes); !status)
     return status.takeError();
-  return LaunchBuilder(info, bindings, *sizes, pool).build();
+  return LaunchBuilder(info, bindings, *sizes, pool, options).build();
+}
+
+int64_t LaunchPlan::mergeBlocks() const {
+  return splits() > 1 ? ceilDiv(numRows * headDimV / kMergedElements, kMergeThreads) : 0;
+}
+
+std::vector<LaunchPlan::Table> LaunchPlan::tables() const {
+  std::vector<Table> list;
+  auto add = [&](size_t field, const char *name, const void *data, size_t bytes) {
+    if (bytes > 0)
+      list.push_back({field, name, data, int64_t(bytes)});
+  };
+  add(offsetof(KernelArgs, formulaOfHead), "formulaOfHead", formulaOfHead.data(),
+      formulaOfHead.size() * sizeof(int32_t));
+  add(offsetof(KernelArgs, headParams), "headParams", headParams.data(),
+      headParams.size() * sizeof(int32_t));
+  add(offsetof(KernelArgs, mapOfHead), "mapOfHead", mapOfHead.data(),
+      mapOfHead.size() * sizeof(int32_t));
+  add(offsetof(KernelArgs, mapOffsets), "mapOffsets", table.offsets(), size_t(table.offsetBytes()));
+  add(offsetof(KernelArgs, boxes), "boxes", table.boxes(), size_t(table.boxBytes()));
+  add(offsetof(KernelArgs, order), "order", order.data(), order.size() * sizeof(uint32_t));
+  for (int64_t i = 0; i < numTables; ++i)
+    add(offsetof(KernelArgs, tables) + size_t(i) * sizeof(void *), "table", kernelArgs.tables[i],
+        size_t(kernelArgs.numQueries) * sizeof(int32_t));
+  return list;
+}
+
+std::vector<LaunchPlan::Scratch> LaunchPlan::scratch() const {
+  std::vector<Scratch> list;
+  if (!lseScratch.empty())
+    list.push_back({offsetof(KernelArgs, lse), "lse", int64_t(lseScratch.size() * sizeof(float))});
+  if (splits() > 1) {
+    int64_t rows = numRows * splits() * int64_t(sizeof(float));
+    list.push_back({offsetof(KernelArgs, partialO), "partialO", rows * headDimV});
+    list.push_back({offsetof(KernelArgs, partialLse), "partialLse", rows});
+  }
+  return list;
 }
 
 std::vector<int64_t> LaunchPlan::blindHeads() const {
   std::vector<int64_t> blind;
-  int64_t tiles = kernelArgs.queryTiles, heads = int64_t(formulaOfHead.size());
+  int64_t tiles = kernelArgs.queryTiles * splits(), heads = int64_t(formulaOfHead.size());
   auto seesNothing = [&](int32_t map) {
     const int64_t *offsets = table.offsets() + map * (tiles + 1);
     return offsets[0] == offsets[tiles];

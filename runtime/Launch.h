@@ -32,6 +32,15 @@ struct Bindings {
   std::optional<int64_t> queryOffset;
 };
 
+/// How much a device does at once.
+struct LaunchOptions {
+  /// Thread blocks that run at the same time. A launch with fewer pieces of work than that splits the keys
+  /// of its query tiles; 0: it never does.
+  int64_t concurrentBlocks = 0;
+  /// So many parts instead of a number chosen by `concurrentBlocks`; 0: chosen. At least 1 otherwise.
+  int64_t splits = 0;
+};
+
 /// A checked launch. Move-only. Owns every table that `args()` points to, but no tensor.
 class LaunchPlan {
 public:
@@ -42,8 +51,30 @@ public:
   const KernelArgs &args() const { return kernelArgs; }
   /// Query tiles of all heads and batch entries: the tickets of a run.
   int64_t tickets() const { return int64_t(order.size()); }
-  /// Key tiles over all query tiles, heads and batch entries: visited, full ones among them, and
-  /// all.
+  /// Parts in which the keys of each query tile are worked on. Above 1 the merging kernel has to run after
+  /// the kernel, in mergeBlocks() thread blocks of kMergeThreads.
+  int64_t splits() const { return kernelArgs.splits; }
+  int64_t mergeBlocks() const;
+
+  /// Memory that a field of args() points to, at that offset in bytes. Devices with memory of their own need
+  /// it there.
+  struct Table {
+    size_t field;
+    const char *name; ///< for messages
+    const void *data;
+    int64_t bytes;
+  };
+  std::vector<Table> tables() const;
+  /// Memory that the kernels write and nobody reads afterwards; on a GPU the caller puts the address of so
+  /// many bytes, aligned to 16, into the field.
+  struct Scratch {
+    size_t field;
+    const char *name;
+    int64_t bytes;
+  };
+  std::vector<Scratch> scratch() const;
+
+  /// Key tiles over all pieces of work: visited, full ones among them, and all.
   int64_t visitedTiles = 0, fullTiles = 0, allTiles = 0;
   /// (query, key) pairs that the masks show, over all heads and batch entries; an upper bound where
   /// the masks are data. Counts them now, in closed form.
@@ -65,13 +96,15 @@ private:
   std::vector<TileMap> maps;
   std::shared_ptr<const void> tableMemory; ///< what args().tables point to
   std::vector<float> lseScratch; ///< where the caller wants no lse
+  int64_t numRows = 0;           ///< B * Hq * Nq
+  int64_t headDimV = 0, numTables = 0;
 };
 
 /// Checks the bindings against the kernel and builds the tables. Errors name the tensor and what
 /// was expected of it; nothing is written. Thread-safe. With a pool, which is then in use, tile maps are
 /// made in parallel.
 Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings,
-                                WorkerPool *pool = nullptr);
+                                WorkerPool *pool = nullptr, const LaunchOptions &options = {});
 
 /// The layout with every `?` bound so that it has `length` tokens; `what` ("tokens", "kv_tokens")
 /// is for messages. An error where no such binding exists or more than one does.

@@ -59,4 +59,20 @@ Values Emitter::when(Value condition, ValueRange values, llvm::function_ref<Valu
   return Values(after->args_begin(), after->args_end());
 }
 
+LLVM::LLVMFuncOp createEntry(OpBuilder &b, Location loc, StringRef name, int64_t threads) {
+  MLIRContext *context = b.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context);
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer});
+  auto entry = LLVM::LLVMFuncOp::create(b, loc, name, type);
+  Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), sizeof(KernelArgs));
+  entry.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
+  entry.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
+                   b.getI64IntegerAttr(alignof(KernelArgs)));
+  entry.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+  entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                 b.getDenseI32ArrayAttr({int32_t(threads), 1, 1}));
+  return entry;
+}
+
 } // namespace attn::nvvm

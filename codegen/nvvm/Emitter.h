@@ -68,6 +68,7 @@ public:
   Value equal(Value x, Value y) {
     return make<mlir::arith::CmpIOp>(mlir::arith::CmpIPredicate::eq, x, y);
   }
+  Value negate(Value x) { return make<mlir::arith::XOrIOp>(x, i1(true)); }
   Value select(Value c, Value x, Value y) { return make<mlir::arith::SelectOp>(c, x, y); }
   /// ceil(x / y) of non-negative i32.
   Value ceilDiv(Value x, int64_t y) { return div(add(x, y - 1), y); }
@@ -150,5 +151,9 @@ public:
 private:
   Value intrinsic(llvm::StringRef name, Value x);
 };
+
+/// An empty kernel, void name(KernelArgs by value), for thread blocks of so many threads.
+mlir::LLVM::LLVMFuncOp createEntry(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef name,
+                                   int64_t threads);
 
 } // namespace attn::nvvm

@@ -24,8 +24,12 @@ static Grid gridOf(Emitter &e, tile::AttentionOp op, ArrayRef<int64_t> dims, Arr
   return grid;
 }
 
-Grid queryGrid(Emitter &e, tile::AttentionOp op) {
-  return gridOf(e, op, op.getTokens().getDims(), op.getQueryTile(), offsetof(KernelArgs, numQueries));
+Grid queryGrid(Emitter &e, tile::AttentionOp op, const Plan &plan) {
+  Grid grid =
+      gridOf(e, op, op.getTokens().getDims(), op.getQueryTile(), offsetof(KernelArgs, numQueries));
+  grid.heads = plan.packedHeads;
+  grid.padded = plan.packedHeads * op.getQueryRows() != plan.queryRows;
+  return grid;
 }
 
 Grid keyGrid(Emitter &e, tile::AttentionOp op) {
@@ -45,10 +49,13 @@ static std::pair<Value, RowIndex> splitRow(Emitter &e, RowIndex row, int64_t ext
           {0, e.div(whole, extent), (row.base + row.bound - 1) / extent + 1}};
 }
 
-Values localCoords(Emitter &e, ArrayRef<int64_t> tile, RowIndex row) {
-  Values coords(tile.size());
-  for (int d = tile.size() - 1; d > 0; --d)
-    std::tie(coords[d], row) = splitRow(e, row, tile[d]);
+Values localCoords(Emitter &e, const Grid &grid, RowIndex row) {
+  SmallVector<int64_t> extents(grid.tile);
+  if (grid.heads > 1)
+    extents.insert(extents.begin(), grid.heads);
+  Values coords(extents.size());
+  for (int d = extents.size() - 1; d > 0; --d)
+    std::tie(coords[d], row) = splitRow(e, row, extents[d]);
   coords[0] = e.add(row.rest, row.base);
   return coords;
 }
@@ -73,6 +80,10 @@ Values tileCoordsOf(Emitter &e, const Grid &grid, Value number) {
 
 Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local) {
   Token token;
+  if (grid.heads > 1) {
+    token.head = local.front();
+    local = local.drop_front();
+  }
   for (auto [start, offset, length] : llvm::zip_equal(origin, local, grid.lengths)) {
     Value coord = e.add(start, offset);
     Value here = e.lessThan(coord, length);
@@ -83,6 +94,8 @@ Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local)
   }
   if (grid.count)
     token.inside = e.both(token.inside, e.lessThan(token.position, grid.count));
+  if (grid.padded)
+    token.inside = e.both(token.inside, e.lessThan(token.head, e.i32(grid.heads)));
   return token;
 }
 
@@ -95,11 +108,12 @@ HeadSlice headSlice(Emitter &e, size_t pointer, size_t strides, int64_t elementB
   auto stride = [&](int d) { return e.argument(e.b.getI64Type(), strides + 8 * d); };
   Value elements = e.add(e.mul(e.toI64(batch), stride(0)), e.mul(e.toI64(head), stride(1)));
   Value base = e.at(e.pointerArgument(pointer), e.mul(elements, e.i64(elementBytes)));
-  return {base, e.mul(e.toI32(stride(2)), elementBytes)};
+  return {base, e.mul(e.toI32(stride(2)), elementBytes), e.mul(stride(1), e.i64(elementBytes))};
 }
 
-Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position) {
-  return e.at(slice.base, e.mul(e.toI64(position), e.toI64(slice.tokenStride)));
+Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position, Value head) {
+  Value token = e.at(slice.base, e.mul(e.toI64(position), e.toI64(slice.tokenStride)));
+  return head ? e.at(token, e.mul(e.toI64(head), slice.headStride)) : token;
 }
 
 /// The chunk of 16 bytes that one step of a copy assigns to a thread.
@@ -120,11 +134,12 @@ static Chunk chunkOf(Emitter &e, const TileCopy &copy, int64_t step) {
 
 static void copyChunk(Emitter &e, const TileCopy &copy, const Chunk &chunk, const HeadSlice &slice,
                       ValueRange origin, Value target, Value valid) {
-  Token token = tokenOf(e, copy.grid, origin, localCoords(e, copy.grid.tile, chunk.row));
+  Token token = tokenOf(e, copy.grid, origin, localCoords(e, copy.grid, chunk.row));
   Value inside = e.both(token.inside, valid);
   // Nothing is read of a row outside, but its address stays a good one.
   Value position = e.select(inside, token.position, e.i32(0));
-  Value source = e.at(tokenAddress(e, slice, position), e.toI64(e.mul(chunk.number, 16)));
+  Value head = token.head ? e.select(inside, token.head, e.i32(0)) : Value();
+  Value source = e.at(tokenAddress(e, slice, position, head), e.toI64(e.mul(chunk.number, 16)));
 
   // The constant part of the row stays out of the swizzle when it is a multiple of 8.
   int64_t rowBytes = Plan::rowBytes(copy.headDim);
@@ -169,15 +184,14 @@ KeyTile KeyTile::unflatten(ValueRange values) {
 }
 
 BoxWalk::BoxWalk(Emitter &emitter, const Plan &plan, tile::AttentionOp op, Value batch, Value head,
-                 Value queryTile)
+                 Value part, Value parts)
     : e(emitter), rank(op.getRank()) {
   Type i32 = e.b.getI32Type(), i64 = e.b.getI64Type();
   int64_t heads = op.getQuery().getType().getDimSize(1);
   Value row = e.toI64(e.add(e.mul(batch, heads), head));
   Value maps = e.pointerArgument(offsetof(KernelArgs, mapOfHead));
   Value map = e.toI64(e.load(i32, e.at(maps, e.mul(row, e.i64(4)))));
-  Value tiles = e.toI64(e.intArgument(offsetof(KernelArgs, queryTiles)));
-  Value index = e.add(e.mul(map, e.add(tiles, e.i64(1))), e.toI64(queryTile));
+  Value index = e.add(e.mul(map, e.add(e.toI64(parts), e.i64(1))), e.toI64(part));
   Value offsets =
       e.at(e.pointerArgument(offsetof(KernelArgs, mapOffsets)), e.mul(index, e.i64(8)));
   Value begin = e.load(i64, offsets), end = e.load(i64, e.at(offsets, 8));

@@ -19,23 +19,28 @@ struct Grid {
   Values lengths;                    ///< tokens per dimension
   llvm::ArrayRef<int64_t> tile;      ///< extents of a tile
   Value count;                       ///< tokens that exist; null where all of the layout do
+  /// Heads whose rows follow each other in a tile, each a box of `tile`; rows beyond the last head exist
+  /// where `padded`.
+  int64_t heads = 1;
+  bool padded = false;
 
   unsigned rank() const { return tile.size(); }
 };
-Grid queryGrid(Emitter &e, tile::AttentionOp op);
+Grid queryGrid(Emitter &e, tile::AttentionOp op, const Plan &plan);
 Grid keyGrid(Emitter &e, tile::AttentionOp op);
 
-/// Coordinates inside the tile of one of its rows.
-Values localCoords(Emitter &e, llvm::ArrayRef<int64_t> tile, RowIndex row);
+/// Coordinates inside the tile of one of its rows; in front of them the row's head, where there are several.
+Values localCoords(Emitter &e, const Grid &grid, RowIndex row);
 /// First token of the tile with these coordinates in the grid of tiles.
 Values originOf(Emitter &e, const Grid &grid, ValueRange tileCoords);
 /// Coordinates in the grid of tiles of the tile with a row-major number.
 Values tileCoordsOf(Emitter &e, const Grid &grid, Value number);
 
-/// A row of a tile on the layout: its coordinates, its row-major position, whether it exists.
+/// A row of a tile on the layout: its coordinates, its row-major position, whether it exists, and how far
+/// its head lies behind the tile's first one, null where the grid has one.
 struct Token {
   Values coords;
-  Value position, inside;
+  Value position, inside, head;
 };
 Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local);
 
@@ -43,12 +48,13 @@ Token tokenOf(Emitter &e, const Grid &grid, ValueRange origin, ValueRange local)
 struct HeadSlice {
   Value base;        ///< pointer to global memory
   Value tokenStride; ///< i32, in bytes
+  Value headStride;  ///< i64, in bytes
 };
 /// `pointer` and `strides` are offsets of fields of KernelArgs.
 HeadSlice headSlice(Emitter &e, size_t pointer, size_t strides, int64_t elementBytes, Value batch,
                     Value head);
-/// Address of a token of the slice.
-Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position);
+/// Address of a token of the slice, or of that of a head behind the slice's, if one is given.
+Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position, Value head = {});
 
 /// Starts to copy the rows of a tile to shared memory at `target` (i32), swizzled as Plan.h says. Rows
 /// outside the layout, and all rows unless `valid`, are filled with zeros.
@@ -70,11 +76,12 @@ struct KeyTile {
   static KeyTile unflatten(ValueRange values);
 };
 
-/// Walks the boxes of a query tile, last dimension fastest, without branches.
+/// Walks the boxes of a part of a query tile's keys, last dimension fastest, without branches.
 class BoxWalk {
 public:
-  BoxWalk(Emitter &e, const Plan &plan, tile::AttentionOp op, Value batch, Value head,
-          Value queryTile);
+  /// `part` is the number of a part of a query tile, `parts` that of all of them.
+  BoxWalk(Emitter &e, const Plan &plan, tile::AttentionOp op, Value batch, Value head, Value part,
+          Value parts);
 
   Value any(); ///< i1: there is a key tile
   KeyTile first();

@@ -1,21 +1,20 @@
 //===- Lower.cpp - one tile.attention becomes one GPU kernel --------------===//
 //
-//   wait for the query tile
-//   for each key tile:                         copies under way
-//     wait for the key tile                    keys
-//     start the value tile, the next key tile  values, next keys
+//   copy and wait for the query tile
+//   for each key tile:
+//     wait for its keys, start further copies (KeyStages.h)
 //     scores = query . key
 //     score region, mask, softmax
-//     wait for the value tile                  next keys
+//     wait for its values
 //     acc += weights . value
-//
-// Of the two barriers of a step, the first says that the value tile and the other key tile are no longer read
-// and may be overwritten, and both that what every thread has copied is there for all.
+//   store the output, or the part of it that belongs to the piece's keys
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/nvvm/Lower.h"
 
 #include "codegen/nvvm/Gather.h"
+#include "codegen/nvvm/KeyStages.h"
+#include "codegen/nvvm/Merge.h"
 #include "codegen/nvvm/Mma.h"
 #include "codegen/nvvm/RegionMath.h"
 #include "codegen/nvvm/Regions.h"
@@ -34,13 +33,14 @@ public:
   KernelLowering(OpBuilder &builder, TileOps ops, const Plan &plan, Value args)
       : ops(ops), op(ops.attention), plan(plan), e(builder, op.getLoc(), args),
         element(op.getQuery().getType().getElementType()), launch(op), lane(e, plan),
-        queries(queryGrid(e, op)), keys(keyGrid(e, op)), shared(sharedAddress()),
+        queries(queryGrid(e, op, plan)), keys(keyGrid(e, op)), shared(sharedAddress()),
         products(e, plan, lane, shared, element), at(e, plan, lane, queries, keys) {}
 
   void run() {
     decodeTicket();
     emitScalars();
-    BoxWalk walk(e, plan, op, batch, head, queryTile);
+    BoxWalk walk(e, plan, op, batch, head, e.add(e.mul(queryTile, splits), split),
+                 e.mul(e.intArgument(offsetof(KernelArgs, queryTiles)), splits));
     SoftmaxState state = forKeyTiles(walk);
     for (unsigned row = 0; row < 2 * plan.blocks; ++row)
       storeRow(state, row);
@@ -55,20 +55,24 @@ private:
     return LLVM::PtrToIntOp::create(e.b, e.loc, e.b.getI32Type(), base);
   }
 
-  /// order[ticket] = (b * Hq + h) * T + t.
+  /// order[ticket] = ((b * Hg + g) * T + t) * S + s, as KernelArgs says. The head is the first of group g.
   void decodeTicket() {
     Type i32 = e.b.getI32Type();
     Value ticket = NVVM::BlockIdXOp::create(e.b, e.loc, i32);
     Value offset = e.mul(e.make<arith::ExtUIOp>(e.b.getI64Type(), ticket), e.i64(4));
     Value packed = e.load(i32, e.at(e.pointerArgument(offsetof(KernelArgs, order)), offset));
     Value tiles = e.intArgument(offsetof(KernelArgs, queryTiles));
-    Value heads = e.i32(op.getQuery().getType().getDimSize(1));
-    queryTile = e.rem(packed, tiles);
-    Value batchHead = e.div(packed, tiles);
-    head = e.rem(batchHead, heads);
-    batch = e.div(batchHead, heads);
+    splits = e.intArgument(offsetof(KernelArgs, splits));
+    split = e.rem(packed, splits);
+    Value tile = e.div(packed, splits);
+    queryTile = e.rem(tile, tiles);
+    Value groups = e.i32(numHeads() / plan.packedHeads), group = e.div(tile, tiles);
+    head = e.mul(e.rem(group, groups), plan.packedHeads);
+    batch = e.div(group, groups);
     queryOrigin = originOf(e, queries, tileCoordsOf(e, queries, queryTile));
   }
+
+  int64_t numHeads() { return op.getQuery().getType().getDimSize(1); }
 
   /// The body's arithmetic on batch, head and tile number, which no key tile changes.
   void emitScalars() {
@@ -105,30 +109,21 @@ private:
                      scalar(load.getHead()));
   }
 
-  /// Starts the copies of the query tile and the first key tile, and waits for the query tile.
-  void enterQueryTile(const HeadSlice &key, const KeyTile &first) {
+  void copyQuery() {
     HeadSlice query =
         sliceOf(ops.query, offsetof(KernelArgs, q), offsetof(KernelArgs, qStride));
     copyTile(e, {queries, plan.queryRows, plan.headDimQk, plan.threads(), lane.thread}, query,
              queryOrigin, shared, e.i1(true));
     e.commitCopies();
-    copyKeys(key, first, e.i32(0), e.i1(true));
-    e.commitCopies();
-    if (plan.queryInRegisters) {
-      e.awaitCopies(1);
-      e.barrier();
-      products.loadQuery();
-    }
   }
 
-  void copyKeys(const HeadSlice &slice, const KeyTile &tile, Value stage, Value valid) {
-    copyTile(e, {keys, plan.keyRows, plan.headDimQk, plan.threads(), lane.thread}, slice,
-             originOf(e, keys, tile.coords), e.add(e.add(shared, plan.keyOffset()), stage), valid);
-  }
-
-  void copyValues(const HeadSlice &slice, const KeyTile &tile) {
-    copyTile(e, {keys, plan.keyRows, plan.headDimV, plan.threads(), lane.thread}, slice,
-             originOf(e, keys, tile.coords), e.add(shared, plan.valueOffset()), e.i1(true));
+  /// Waits for the query tile, which was copied before `pending` other groups.
+  void enterQueryTile(int pending) {
+    if (!plan.queryInRegisters)
+      return;
+    e.awaitCopies(pending);
+    e.barrier();
+    products.loadQuery();
   }
 
   SoftmaxState startState() {
@@ -141,70 +136,56 @@ private:
                                 [&](Block &formula) {
                                   return countZeroKeys(e, launch, at, formula, tiles);
                                 });
+    // The first part of the keys has them.
+    Value first = e.equal(split, e.i32(0));
+    for (Value &count : counts)
+      count = e.select(first, count, e.i32(0));
     return stateAfterZeroKeys(e, plan, lane, counts);
   }
 
-  /// The loop over key tiles. It carries the tile, the next one, the byte offset of the tile's keys and the
-  /// state of the softmax.
+  /// The loop over key tiles. It carries what the copies need and the state of the softmax.
   SoftmaxState forKeyTiles(BoxWalk &walk) {
-    HeadSlice key = sliceOf(ops.key, offsetof(KernelArgs, k), offsetof(KernelArgs, kStride));
-    HeadSlice value = sliceOf(ops.value, offsetof(KernelArgs, v), offsetof(KernelArgs, vStride));
+    KeyStages stages(e, plan, keys, shared, lane.thread,
+                     sliceOf(ops.key, offsetof(KernelArgs, k), offsetof(KernelArgs, kStride)),
+                     sliceOf(ops.value, offsetof(KernelArgs, v), offsetof(KernelArgs, vStride)),
+                     walk);
     Values initial = startState().flat();
     Block *enter = e.appendBlock();
     Block *exit = e.appendBlock(ValueRange(initial).getTypes());
     e.branch(walk.any(), enter, {}, exit, initial);
 
     e.b.setInsertionPointToStart(enter);
-    KeyTile first = walk.first();
-    enterQueryTile(key, first);
-    Values carried = first.flat();
-    llvm::append_range(carried, walk.next(first).flat());
-    carried.push_back(e.i32(0));
+    copyQuery();
+    Values carried = stages.begin().flat();
+    enterQueryTile(stages.groupsAhead());
     llvm::append_range(carried, initial);
     Block *loop = e.appendBlock(ValueRange(carried).getTypes());
     e.jump(loop, carried);
 
     e.b.setInsertionPointToStart(loop);
     ValueRange arguments = loop->getArguments();
-    size_t tileSize = first.flat().size();
-    KeyTile tile = KeyTile::unflatten(arguments.take_front(tileSize));
-    KeyTile next = KeyTile::unflatten(arguments.slice(tileSize, tileSize));
-    Value stage = arguments[2 * tileSize];
-    arguments = arguments.drop_front(2 * tileSize + 1);
-    SoftmaxState state = SoftmaxState::unflatten(arguments, plan);
-
-    Value more = walk.exists(next);
-    Value otherStage = e.sub(e.i32(plan.keyTileBytes()), stage);
-    TilePair tiles{batch, head, queryOrigin, originOf(e, keys, tile.coords), walk.flags(tile)};
-    state = keyTileStep(key, value, tile, next, tiles, more, stage, otherStage, state);
+    StageState stage = StageState::unflatten(arguments, keys.rank());
+    SoftmaxState state = keyTileStep(stages, stage, walk.flags(stage.tile),
+                                     SoftmaxState::unflatten(arguments, plan));
+    StageState next = stages.next(stage);
     carried = next.flat();
-    llvm::append_range(carried, walk.next(next).flat());
-    carried.push_back(otherStage);
     llvm::append_range(carried, state.flat());
-    e.branch(more, loop, carried, exit, state.flat());
+    e.branch(walk.exists(next.tile), loop, carried, exit, state.flat());
 
     e.b.setInsertionPointToStart(exit);
     ValueRange results = exit->getArguments();
     return SoftmaxState::unflatten(results, plan);
   }
 
-  SoftmaxState keyTileStep(const HeadSlice &key, const HeadSlice &value, const KeyTile &tile,
-                           const KeyTile &next, const TilePair &tiles, Value more, Value stage,
-                           Value otherStage, const SoftmaxState &state) {
-    e.awaitCopies(0);
-    e.barrier();
-    copyValues(value, tile);
-    e.commitCopies();
-    copyKeys(key, next, otherStage, more);
-    e.commitCopies();
-
-    Accumulator scores = products.scores(stage);
+  SoftmaxState keyTileStep(KeyStages &stages, const StageState &stage, Value flags,
+                           const SoftmaxState &state) {
+    stages.enterStep(stage);
+    Accumulator scores = products.scores(stage.slot);
+    TilePair tiles{batch, head, queryOrigin, originOf(e, keys, stage.tile.coords), flags};
     finishScores(scores, tiles);
     SoftmaxState after = onlineSoftmax(e, plan, scores, state);
-
-    e.awaitCopies(1);
-    e.barrier();
-    after.acc = products.accumulate(scores, after.acc);
+    stages.enterValues();
+    after.acc = products.accumulate(scores, after.acc, stages.valueSlot(stage));
     return after;
   }
 
@@ -261,22 +242,43 @@ private:
   void storeRow(const SoftmaxState &state, unsigned row) {
     RowResult result = finishRow(e, plan, state, row);
     Token token = at.query(queryOrigin, row);
-    e.when(token.inside, [&] {
-      HeadSlice output =
-          headSlice(e, offsetof(KernelArgs, o), offsetof(KernelArgs, oStride), 2, batch, head);
-      Value address = e.at(tokenAddress(e, output, token.position),
-                           e.toI64(e.mul(lane.quad, 4)));
-      for (auto [n, fragment] : llvm::enumerate(state.acc[row / 2])) {
-        unsigned i = 2 * (row % 2);
-        e.store(e.pack(e.mulF(fragment[i], result.inverse),
-                       e.mulF(fragment[i + 1], result.inverse), element),
-                e.at(address, int64_t(16 * n)));
-      }
-      e.when(e.equal(lane.quad, e.i32(0)), [&] {
-        HeadSlice lse = headSlice(e, offsetof(KernelArgs, lse), offsetof(KernelArgs, lseStride), 4,
+    Values elements;
+    for (const Fragment &fragment : state.acc[row / 2])
+      for (unsigned i = 0; i < 2; ++i)
+        elements.push_back(e.mulF(fragment[2 * (row % 2) + i], result.inverse));
+    Value whole = e.equal(splits, e.i32(1));
+    e.when(e.both(token.inside, whole), [&] { storeOutput(elements, result.lse, token); });
+    e.when(e.both(token.inside, e.negate(whole)), [&] { storePart(elements, result.lse, token); });
+  }
+
+  void storeOutput(ArrayRef<Value> elements, Value lse, const Token &token) {
+    HeadSlice output =
+        headSlice(e, offsetof(KernelArgs, o), offsetof(KernelArgs, oStride), 2, batch, head);
+    Value address = e.at(tokenAddress(e, output, token.position, token.head),
+                         e.toI64(e.mul(lane.quad, 4)));
+    for (size_t i = 0; i < elements.size(); i += 2)
+      e.store(e.pack(elements[i], elements[i + 1], element), e.at(address, int64_t(8 * i)));
+    e.when(e.equal(lane.quad, e.i32(0)), [&] {
+      HeadSlice slice = headSlice(e, offsetof(KernelArgs, lse), offsetof(KernelArgs, lseStride), 4,
                                   batch, head);
-        e.store(result.lse, tokenAddress(e, lse, token.position));
-      });
+      e.store(lse, tokenAddress(e, slice, token.position, token.head));
+    });
+  }
+
+  /// To KernelArgs::partialO and partialLse, in f32.
+  void storePart(ArrayRef<Value> elements, Value lse, const Token &token) {
+    Value count = e.toI64(e.intArgument(offsetof(KernelArgs, numQueries)));
+    Value entry = e.add(e.mul(split, e.intArgument(offsetof(KernelArgs, batch))), batch);
+    Value ofHead = token.head ? e.add(head, token.head) : head;
+    Value slice = e.add(e.mul(e.toI64(entry), e.i64(numHeads())), e.toI64(ofHead));
+    Value row = e.add(e.mul(slice, count), e.toI64(token.position));
+    Value first = e.add(e.mul(row, e.i64(4 * plan.headDimV)), e.toI64(e.mul(lane.quad, 8)));
+    Value address = e.at(e.pointerArgument(offsetof(KernelArgs, partialO)), first);
+    for (auto [i, value] : llvm::enumerate(elements))
+      e.store(value, e.at(address, int64_t(i / 2 * 32 + i % 2 * 4)));
+    e.when(e.equal(lane.quad, e.i32(0)), [&] {
+      Value base = e.pointerArgument(offsetof(KernelArgs, partialLse));
+      e.store(lse, e.at(base, e.mul(row, e.i64(4))));
     });
   }
 
@@ -292,26 +294,10 @@ private:
   WarpProducts products;
   ElementPositions at;
   Value batch, head, queryTile; ///< i32
+  Value split, splits;          ///< i32, the part of the keys and how many there are
   Values queryOrigin;           ///< first token of the query tile
   DenseMap<Value, Value> scalars;
 };
-
-/// void entry(KernelArgs by value) with the plan's threads.
-LLVM::LLVMFuncOp createEntry(OpBuilder &b, Location loc, StringRef name, const Plan &plan) {
-  MLIRContext *context = b.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context);
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer});
-  auto entry = LLVM::LLVMFuncOp::create(b, loc, name, type);
-  Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), sizeof(KernelArgs));
-  entry.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
-  entry.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
-                   b.getI64IntegerAttr(alignof(KernelArgs)));
-  entry.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
-  entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                 b.getDenseI32ArrayAttr({int32_t(plan.threads()), 1, 1}));
-  return entry;
-}
 
 void declareShared(OpBuilder &b, Location loc, ModuleOp module) {
   if (module.lookupSymbol(kSharedName))
@@ -332,9 +318,11 @@ void lowerAttention(TileOps ops, const Plan &plan) {
   declareShared(builder, loc, source->getParentOfType<ModuleOp>());
   std::string name = source.getName().str();
   source.setName(name + ".source");
-  LLVM::LLVMFuncOp entry = createEntry(builder, loc, name, plan);
+  LLVM::LLVMFuncOp entry = createEntry(builder, loc, name, plan.threads());
   builder.setInsertionPointToStart(entry.addEntryBlock(builder));
   KernelLowering(builder, ops, plan, entry.getArgument(0)).run();
+  builder.setInsertionPoint(source);
+  emitMerge(builder, loc, name + kMergeSuffix, ops.attention);
   source.erase();
 }
 

@@ -105,13 +105,13 @@ Fragment WarpProducts::queryFragment(int64_t block, int64_t step) {
   return loadMatrices(query, step, block * 16, /*transposed=*/false);
 }
 
-Accumulator WarpProducts::scores(Value stage) {
+Accumulator WarpProducts::scores(Value slot) {
   Accumulator result = zeros(e, plan.blocks, plan.keyRows / 8);
   // Of the keys matrices 0 and 1 are a chunk apart, 0 and 2 8 rows: (0, 1) and (2, 3) are the B
   // fragments of two neighbouring column blocks.
   Value row = e.add(e.bitAnd(lane, 7), e.mul(e.div(lane, 16), 8));
   Value odd = e.bitAnd(e.div(lane, 8), 1);
-  Swizzled key = swizzled(e.add(keyBase, stage), row, odd, plan.headDimQk);
+  Swizzled key = swizzled(e.add(keyBase, slot), row, odd, plan.headDimQk);
   for (int64_t step = 0; step < plan.headDimQk / 16; ++step) {
     llvm::SmallVector<Fragment> a;
     for (int64_t block = 0; block < plan.blocks; ++block)
@@ -134,15 +134,17 @@ Fragment WarpProducts::weightFragment(const Accumulator &weights, int64_t block,
           e.pack(high[0], high[1], element), e.pack(high[2], high[3], element)};
 }
 
-Accumulator WarpProducts::accumulate(const Accumulator &weights, const Accumulator &acc) {
+Accumulator WarpProducts::accumulate(const Accumulator &weights, const Accumulator &acc,
+                                     Value slot) {
   Accumulator result = acc;
+  Swizzled tile{e.add(value.first, slot), value.rowBytes};
   for (int64_t step = 0; step < plan.keyRows / 16; ++step) {
     llvm::SmallVector<Fragment> a;
     for (int64_t block = 0; block < plan.blocks; ++block)
       a.push_back(weightFragment(weights, block, step));
     // Transposed, matrices (0, 1) and (2, 3) are the B fragments of two column blocks.
     for (int64_t n = 0; n < plan.headDimV / 8; n += 2) {
-      Fragment b = loadMatrices(value, n / 2, step * 16, /*transposed=*/true);
+      Fragment b = loadMatrices(tile, n / 2, step * 16, /*transposed=*/true);
       for (int64_t block = 0; block < plan.blocks; ++block) {
         multiply(result[block][n], a[block], b[0], b[1]);
         multiply(result[block][n + 1], a[block], b[2], b[3]);

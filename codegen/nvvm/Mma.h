@@ -38,10 +38,11 @@ public:
 
   /// Reads the query fragments, where the plan keeps them in registers. Needs the query tile to be there.
   void loadQuery();
-  /// query . key^T for the key tile that lies `stage` (i32) bytes after the first.
-  Accumulator scores(Value stage);
-  /// acc + weights . value. The weights are rounded to the element type.
-  Accumulator accumulate(const Accumulator &weights, const Accumulator &acc);
+  /// query . key^T for the key tile that lies `slot` (i32) bytes after Plan::keyOffset().
+  Accumulator scores(Value slot);
+  /// acc + weights . value for the value tile that lies `slot` bytes after Plan::valueOffset(). The weights
+  /// are rounded to the element type.
+  Accumulator accumulate(const Accumulator &weights, const Accumulator &acc, Value slot);
 
 private:
   /// Where a lane reads with ldmatrix.x4: for chunk pair j at (first ^ 32 * (j % 4)) + 128 * (j / 4), because

@@ -2,6 +2,7 @@
 #include "codegen/KernelInfoOf.h"
 #include "codegen/nvvm/EmitPTX.h"
 #include "codegen/nvvm/Lower.h"
+#include "codegen/nvvm/Merge.h"
 #include "codegen/nvvm/Regions.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -41,6 +42,8 @@ FailureOr<KernelInfo> kernelInfo(tile::AttentionOp op, const Target &target) {
     info->target = target.name.str();
     info->threadsPerBlock = plan->threads();
     info->sharedBytes = plan->sharedBytes();
+    info->packedHeads = plan->packedHeads;
+    info->mergeEntry = info->entry + kMergeSuffix;
   }
   return info;
 }

@@ -2,6 +2,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -182,10 +183,30 @@ static bool readsTensors(tile::MaskOp mask) {
          });
 }
 
-Plan::Plan(const TileOps &ops) {
+/// More stages than this wait for nothing: a tile's products take longer than its copies.
+constexpr int64_t kMostStages = 3;
+
+void Plan::chooseStages(const Target &target) {
+  // What the system keeps of each thread block's shared memory (CUDA C++ Programming Guide, "Shared Memory").
+  constexpr int64_t kReserved = 1024;
+  auto blocksAtOnce = [&](int64_t number) {
+    stages = number;
+    return sharedBytes() > target.sharedBytes
+               ? 0
+               : (target.sharedBytes + kReserved) / (sharedBytes() + kReserved);
+  };
+  int64_t most = blocksAtOnce(1), best = 1;
+  for (int64_t number = 2; number <= kMostStages; ++number)
+    if (int64_t blocks = blocksAtOnce(number); blocks > 0 && blocks == most)
+      best = number;
+  stages = best;
+}
+
+Plan::Plan(const TileOps &ops, const Target &target) {
   tile::AttentionOp op = ops.attention;
   tile::ScoresOp product = ops.scores;
-  queryRows = op.getQueryRows();
+  packedHeads = op.getPackedHeads();
+  queryRows = llvm::alignTo(packedHeads * op.getQueryRows(), 16);
   keyRows = op.getKeyRows();
   headDimQk = op.getQuery().getType().getDimSize(3);
   headDimV = op.getValue().getType().getDimSize(3);
@@ -202,6 +223,7 @@ Plan::Plan(const TileOps &ops) {
   scale = product.getScale().convertToDouble();
   // A positive factor may move into the exponent; a score region wants the scores themselves.
   scaleFirst = ops.score || !(scale > 0);
+  chooseStages(target);
 }
 
 static InFlightDiagnostic unsupported(tile::AttentionOp op, const Target &target) {
@@ -218,12 +240,13 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
   for (auto [name, tensor] :
        {std::pair("query", op.getQuery()), std::pair("value", op.getValue())}) {
     int64_t dim = tensor.getType().getDimSize(3);
-    if (dim % 16 != 0 || dim < 16 || dim > 128)
+    if (dim % 16 != 0 || dim < 16 || dim > 256)
       return unsupported(op, target) << name << " rows have " << dim
-                                     << " elements, allowed are multiples of 16 up to 128; pad "
+                                     << " elements, allowed are multiples of 16 up to 256; pad "
                                         "them or use '--target=cpu'";
   }
-  if (int64_t rows = op.getQueryRows(); rows % 16 != 0 || rows > 16 * kMaxWarps)
+  if (int64_t rows = op.getQueryRows();
+      op.getPackedHeads() == 1 && (rows % 16 != 0 || rows > 16 * kMaxWarps))
     return unsupported(op, target)
            << "a query tile has " << rows << " tokens, allowed are multiples of 16 up to "
            << 16 * kMaxWarps << "; choose another with '--q-tile='";
@@ -231,7 +254,8 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
     return unsupported(op, target) << "a key tile has " << rows
                                    << " tokens, allowed are multiples of 16 up to 128; choose "
                                       "another with '--k-tile='";
-  Plan plan(ops);
+  Plan plan(ops, target);
+  assert(plan.queryRows <= 16 * kMaxWarps && "as many heads are packed as fit a thread block");
   if (plan.sharedBytes() > target.sharedBytes)
     return unsupported(op, target)
            << "the tiles need " << plan.sharedBytes() << " bytes of shared memory, allowed are "

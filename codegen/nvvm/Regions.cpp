@@ -197,13 +197,13 @@ Token ElementPositions::query(ValueRange origin, unsigned row) {
   Value rest = e.add(lane.firstRow, lane.group);
   // The warp's first row is a multiple of the rows of a warp, which is what `bound` has to cover.
   RowIndex index{first, rest, plan.queryRows - plan.rowsPerWarp() + 8};
-  return tokenOf(e, queries, origin, localCoords(e, queries.tile, index));
+  return tokenOf(e, queries, origin, localCoords(e, queries, index));
 }
 
 Token ElementPositions::key(ValueRange origin, int64_t n, unsigned i) {
   // Columns 8 n + 2 t and the next one.
   RowIndex index{n * 8, e.add(e.mul(lane.quad, 2), i), 8};
-  return tokenOf(e, keys, origin, localCoords(e, keys.tile, index));
+  return tokenOf(e, keys, origin, localCoords(e, keys, index));
 }
 
 /// What a lane has of the scores, as columns of elements: calls `visit` with the column's mapping.

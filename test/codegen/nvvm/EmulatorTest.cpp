@@ -44,36 +44,34 @@ struct Tensors {
   std::vector<float> lse;
 };
 
-/// The launch's tables and tensors as buffers of the emulator, and the arguments that point to them.
+/// The launch's tables, tensors and scratch memory as buffers of the emulator, and the arguments that point
+/// to them.
 KernelArgs mapArguments(const KernelInfo &info, const LaunchPlan &plan, const Bindings &bindings,
                         emulator::Memory &memory) {
   KernelArgs args = plan.args();
-  auto map = [&](auto &pointer, const char *name, int64_t bytes, bool readOnly = true) {
-    if (!pointer || bytes == 0)
-      return;
-    void *host = const_cast<void *>(static_cast<const void *>(pointer));
-    uint64_t device = memory.map(name, host, uint64_t(bytes), readOnly);
-    std::memcpy(&pointer, &device, sizeof(device));
+  auto setField = [&](size_t field, uint64_t device) {
+    std::memcpy(reinterpret_cast<char *>(&args) + field, &device, sizeof(device));
   };
-  int64_t tiles = args.queryTiles, heads = info.heads, maps = 0;
-  for (int64_t i = 0; i < info.batch * heads; ++i)
-    maps = std::max<int64_t>(maps, args.mapOfHead[i] + 1);
-  int64_t boxes = args.mapOffsets[maps * (tiles + 1) - 1];
-  map(args.q, "q", bindings.q.byteSize());
-  map(args.k, "k", bindings.k.byteSize());
-  map(args.v, "v", bindings.v.byteSize());
-  map(args.o, "o", bindings.o.byteSize(), false);
-  map(args.lse, "lse", bindings.lse->byteSize(), false);
-  map(args.formulaOfHead, "formulaOfHead", heads * 4);
-  map(args.headParams, "headParams", heads * info.headParamCount * 4);
-  map(args.mapOfHead, "mapOfHead", info.batch * heads * 4);
-  map(args.boxes, "boxes", boxes * (2 * info.rank + 1) * (info.rank > 1 ? 2 : 4));
-  map(args.mapOffsets, "mapOffsets", maps * (tiles + 1) * 8);
-  map(args.order, "order", plan.tickets() * 4);
-  for (size_t i = 0; i < info.formulas.front().tables.size(); ++i)
-    map(args.tables[i], "table", int64_t(args.numQueries) * 4);
+  auto map = [&](size_t field, const char *name, const void *host, int64_t bytes,
+                 bool readOnly = true) {
+    if (bytes > 0)
+      setField(field, memory.map(name, const_cast<void *>(host), uint64_t(bytes), readOnly));
+  };
+  for (const LaunchPlan::Table &table : plan.tables())
+    map(table.field, table.name, table.data, table.bytes);
+  for (const LaunchPlan::Scratch &scratch : plan.scratch())
+    setField(scratch.field, memory.allocate(scratch.name, uint64_t(scratch.bytes)));
+  auto tensor = [&](size_t field, const char *name, const TensorView &view, bool readOnly) {
+    map(field, name, view.data, view.byteSize(), readOnly);
+  };
+  tensor(offsetof(KernelArgs, q), "q", bindings.q, true);
+  tensor(offsetof(KernelArgs, k), "k", bindings.k, true);
+  tensor(offsetof(KernelArgs, v), "v", bindings.v, true);
+  tensor(offsetof(KernelArgs, o), "o", bindings.o, false);
+  tensor(offsetof(KernelArgs, lse), "lse", *bindings.lse, false);
   for (size_t i = 0; i < info.inputs.size(); ++i)
-    map(args.inputs[i], "input", bindings.inputs.at(info.inputs[i].name).byteSize());
+    tensor(offsetof(KernelArgs, inputs) + i * sizeof(void *), "input",
+           bindings.inputs.at(info.inputs[i].name), true);
   return args;
 }
 
@@ -83,11 +81,12 @@ struct Case {
   test::DrawnInputs inputs;
   std::string spec;
   ref::Score score = {};
+  int64_t splits = 1;
 };
 
 void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bindings &bindings,
-         emulator::LaunchOptions options) {
-  Expected<LaunchPlan> plan = planLaunch(kernel.info, bindings);
+         emulator::LaunchOptions options, int64_t splits) {
+  Expected<LaunchPlan> plan = planLaunch(kernel.info, bindings, nullptr, {.splits = splits});
   ASSERT_TRUE(plan) << plan.error().message;
   emulator::Memory memory;
   KernelArgs args = mapArguments(kernel.info, *plan, bindings, memory);
@@ -96,7 +95,12 @@ void run(const nvvm::PtxKernel &kernel, const emulator::Module &module, const Bi
                                    {uint32_t(kernel.info.threadsPerBlock)},
                                    uint64_t(kernel.info.sharedBytes),
                                    parameters, memory, options);
-  ASSERT_TRUE(counters) << counters.error().message;
+  ASSERT_TRUE(counters) << counters.error().message << testing::PrintToString(counters.error().notes);
+  if (plan->splits() == 1)
+    return;
+  counters = emulator::launch(module, kernel.info.mergeEntry, {uint32_t(plan->mergeBlocks())},
+                              {uint32_t(kMergeThreads)}, 0, parameters, memory, options);
+  ASSERT_TRUE(counters) << counters.error().message << testing::PrintToString(counters.error().notes);
 }
 
 /// A change of the PTX text before it is parsed; none, or a planted fault.
@@ -136,7 +140,7 @@ void check(const Case &c, ref::Draw &draw, const Change &change = {}, int *ran =
       bindings.o = TensorView(t.o.data(), dtype, {p.batch, p.heads, p.nq, p.vDim});
       bindings.lse = TensorView(t.lse.data(), DType::F32, {p.batch, p.heads, p.nq});
       c.inputs.bind(bindings);
-      run(*compiled.kernel, *module, bindings, {mode, seed});
+      run(*compiled.kernel, *module, bindings, {mode, seed}, c.splits);
       if (testing::Test::HasFatalFailure())
         return;
       std::vector<float> o;
@@ -204,13 +208,15 @@ TEST(Sm80OnEmulator, Drawn) {
     ref::ShapeOptions options = ref::ShapeOptions::everything();
     options.dtype = seed % 2 ? ref::Type::BF16 : ref::Type::F16;
     options.tileQ = options.tileK = 128;
-    options.headDims = {32, 48, 64, 96};
+    options.headDims = {16, 32, 48, 64, 80, 96, 128, 160, 208, 256};
     std::string plan = testing::TempDir() + "attn-emulator-plan.json";
     ref::MaskOptions masks = ref::MaskOptions::everything(plan);
     masks.blockSizes = {16, 48, 64}; // tiles divide them, and have a multiple of 16 rows
     ref::Kernel kernel = ref::drawKernel(draw, options, masks);
     test::writePlan(kernel, plan);
-    check(caseOf(draw, kernel, masks), draw, {}, &ran);
+    Case c = caseOf(draw, kernel, masks);
+    c.splits = draw.chance(40) ? draw.between(2, 5) : 1;
+    check(c, draw, {}, &ran);
     if (HasFailure())
       return;
   }
