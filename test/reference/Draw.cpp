@@ -75,7 +75,8 @@ Problem Shape::problem() const {
   problem.kvHeads = kvHeads;
   problem.nq = nq();
   problem.nk = nk();
-  problem.qkDim = problem.vDim = headDim;
+  problem.qkDim = headDim;
+  problem.vDim = valueDim ? valueDim : headDim;
   return problem;
 }
 

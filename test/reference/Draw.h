@@ -44,6 +44,7 @@ struct Shape {
   int64_t heads = 1;
   int64_t kvHeads = 1;
   int64_t headDim = 32;
+  int64_t valueDim = 0; // 0: that of queries and keys
   Type dtype = Type::F32;
   std::vector<int64_t> tokens;    // layout of the queries; with groups, of the first group
   std::vector<int64_t> kvTokens;  // layout of the keys; empty: that of the queries

@@ -141,7 +141,8 @@ std::string toSpec(const std::string &name, const Kernel &kernel) {
   std::string text = "kernel " + name + " {\n";
   text += "  batch " + std::to_string(shape.batch) + "   heads " + std::to_string(shape.heads) +
           "   kv_heads " + std::to_string(shape.kvHeads) + "   head_dim " +
-          std::to_string(shape.headDim) + "   dtype " + toSpec(shape.dtype) + "\n";
+          std::to_string(shape.headDim) +
+          (shape.valueDim ? "   value_dim " + std::to_string(shape.valueDim) : "") + "   dtype " + toSpec(shape.dtype) + "\n";
   text += "  tokens " + tokensSpec(shape) + "\n";
   if (!shape.oneLayout())
     text += "  kv_tokens " + layoutSpec(shape.kvTokens) + "\n";

@@ -245,6 +245,45 @@ TEST(Sm80OnEmulator, ScoresReadInputs) {
   }
 }
 
+/// All widths of rows, also where those of queries and values differ.
+TEST(Sm80OnEmulator, HeadDims) {
+  ref::Draw draw(11);
+  for (int64_t dim = 16; dim <= 256; dim += 16) {
+    SCOPED_TRACE(testing::Message() << "head_dim " << dim);
+    ref::Shape shape;
+    shape.headDim = dim;
+    shape.valueDim = draw.chance(50) ? dim : 16 * draw.between(1, 16);
+    shape.dtype = draw.chance(50) ? ref::Type::BF16 : ref::Type::F16;
+    shape.tokens = {150};
+    check(caseOf(draw, {shape, ref::causal() & ref::window(70), {}}), draw);
+    if (HasFailure())
+      return;
+  }
+}
+
+/// Few queries: the heads of a group share the rows of a tile, and keys are split.
+TEST(Sm80OnEmulator, FewQueries) {
+  ref::Draw draw(13);
+  for (auto [heads, kvHeads, queries] :
+       {std::array<int64_t, 3>{8, 1, 1}, {6, 2, 1}, {5, 1, 9}, {4, 4, 1}, {12, 4, 40}, {8, 2, 17}})
+    for (int64_t splits : {1, 3}) {
+      SCOPED_TRACE(testing::Message() << heads << " heads, " << queries << " queries, " << splits);
+      ref::Shape shape;
+      shape.batch = 2;
+      shape.heads = heads;
+      shape.kvHeads = kvHeads;
+      shape.headDim = 64;
+      shape.dtype = ref::Type::BF16;
+      shape.tokens = {queries};
+      shape.kvTokens = {1000};
+      Case c = caseOf(draw, {shape, ref::causal() & (ref::window(600) | ref::sink(4)), {}});
+      c.splits = splits;
+      check(c, draw);
+      if (HasFailure())
+        return;
+    }
+}
+
 /// Replaces every occurrence; there must be at least one.
 Change replaced(std::string from, std::string to) {
   return [=](std::string &ptx) {
