@@ -44,13 +44,14 @@ bool worksInRegisters(AttentionOp op) {
   return target && target->scoresInRegisters;
 }
 
-/// A score region needs registers for every element it works on, long rows of values leave few: in both
-/// cases half the keys fit.
+/// A score region and a mask that reads tensors need registers for the elements they work on, long rows of
+/// values leave few: then half the keys fit.
 int64_t keyTileDivisor(AttentionOp op) {
   constexpr int64_t kLongRow = 128;
   int64_t valueDim = op.getValue().getType().getDimSize(3);
   int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
-  return (op.getScore().empty() ? 1 : 2) * (dim > kLongRow ? 2 : 1);
+  bool few = dim > kLongRow || (dim > kLongRow / 2 && !op.getInputs().empty());
+  return (op.getScore().empty() ? 1 : 2) * (few ? 2 : 1);
 }
 
 /// Whether the mask may differ between heads that have the same formula and parameters.

@@ -19,6 +19,9 @@ config.environment["PATH"] = os.pathsep.join(
 config.substitutions.append(("%examples", os.path.join(config.attnc_src_root, "examples")))
 
 config.substitutions.append(("%python", sys.executable))
+# Tests that draw their cases draw more.
+if "ATTNC_DRAWS" in os.environ:
+    config.environment["ATTNC_DRAWS"] = os.environ["ATTNC_DRAWS"]
 
 venv = os.path.join(config.attnc_src_root, ".venv", "bin")
 ptxas = shutil.which("ptxas", path=os.pathsep.join([os.environ["PATH"], "/usr/local/cuda/bin", venv]))

@@ -72,6 +72,9 @@ LLVM::LLVMFuncOp createEntry(OpBuilder &b, Location loc, StringRef name, int64_t
   entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                  b.getDenseI32ArrayAttr({int32_t(threads), 1, 1}));
+  // Without it ptxas gives up registers, to the point of spilling, for more thread blocks at once than shared
+  // memory has room for.
+  entry->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   return entry;
 }
 

@@ -165,16 +165,24 @@ FailureOr<TileOps> matchTiles(tile::AttentionOp op) { return Matcher(op).match()
 // Planning
 //===----------------------------------------------------------------------===//
 
-/// Accumulator registers of a thread that leave room, of 255, for fragments, addresses and masks.
-constexpr int64_t kAccumulatorRegisters = 160;
+/// Registers of a thread for accumulators and the query's fragments that leave room, of 255, for other
+/// fragments, addresses and masks.
+constexpr int64_t kProductRegisters = 176;
 constexpr int64_t kMaxWarps = 8;
 
 /// Whether the formula of a mask takes registers for more than a few numbers, or for elements of
 /// tensors.
 static bool isLong(tile::MaskOp mask) {
-  constexpr size_t kFewOps = 20;
+  // A division takes as many instructions as some ten other ops.
+  constexpr int64_t kFewOps = 20, kDivision = 10;
   return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
-           return formula.front().getOperations().size() > kFewOps;
+           int64_t ops = 0;
+           for (Operation &op : formula.front())
+             ops += isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                        arith::FloorDivSIOp, arith::CeilDivSIOp>(op)
+                        ? kDivision
+                        : 1;
+           return ops > kFewOps;
          });
 }
 static bool readsTensors(tile::MaskOp mask) {
@@ -212,7 +220,7 @@ Plan::Plan(const TileOps &ops, const Target &target) {
   headDimV = op.getValue().getType().getDimSize(3);
   // A score region, or such a mask, needs registers of its own for the elements that it works on.
   bool two = !ops.score && !isLong(ops.mask) && !readsTensors(ops.mask) && queryRows % 128 == 0 &&
-             headDimV + keyRows <= kAccumulatorRegisters;
+             headDimV + keyRows + headDimQk / 2 <= kProductRegisters;
   blocks = two ? 2 : 1;
   warps = queryRows / (16 * blocks);
   int64_t accumulators = blocks * (headDimV + keyRows) / 2;
