@@ -9,6 +9,9 @@
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/STLExtras.h"
 
+#include <functional>
+#include <numeric>
+
 using namespace mlir;
 
 namespace attn {
@@ -44,14 +47,18 @@ bool worksInRegisters(AttentionOp op) {
   return target && target->scoresInRegisters;
 }
 
-/// A score region and a mask that reads tensors need registers for the elements they work on, long rows of
-/// values leave few: then half the keys fit.
+int64_t tokensIn(ArrayRef<int64_t> tile) {
+  return std::accumulate(tile.begin(), tile.end(), int64_t(1), std::multiplies<>());
+}
+
+/// Half the usual keys leave registers for two row blocks of output in a warp, which halves what it reads from
+/// shared memory per product; a score region needs registers for the elements it works on.
 int64_t keyTileDivisor(AttentionOp op) {
-  constexpr int64_t kLongRow = 128;
+  constexpr int64_t kShortRow = 32, kLongRow = 128;
   int64_t valueDim = op.getValue().getType().getDimSize(3);
   int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
-  bool few = dim > kLongRow || (dim > kLongRow / 2 && !op.getInputs().empty());
-  return (op.getScore().empty() ? 1 : 2) * (few ? 2 : 1);
+  bool hasScore = !op.getScore().empty();
+  return (dim > kShortRow || hasScore ? 2 : 1) * (dim > kLongRow && hasScore ? 2 : 1);
 }
 
 /// Whether the mask may differ between heads that have the same formula and parameters.
@@ -97,9 +104,7 @@ void fitToFewQueries(TileChoice &tiles, int64_t packable) {
 
 /// Of the packable heads as many as fit a tile, where it has few tokens.
 int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
-  int64_t tokens = 1;
-  for (int64_t extent : tiles.queryTile)
-    tokens *= extent;
+  int64_t tokens = tokensIn(tiles.queryTile);
   if (tokens >= kFewRows)
     return 1;
   int64_t packed = packable;
@@ -120,8 +125,8 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
                           << layoutText(choice->kvLayout)
                           << " differ, but tiles of several dimensions need one layout";
   if (keyTile.empty() && worksInRegisters(op)) {
-    int64_t &longest = *llvm::max_element(choice->keyTile);
-    longest = ceilDiv(longest, keyTileDivisor(op));
+    while (tokensIn(choice->keyTile) > kTileTokens / keyTileDivisor(op))
+      *llvm::max_element(choice->keyTile) /= 2;
   }
   return choice;
 }

@@ -115,6 +115,8 @@ public:
 
   // Threads.
   Value threadIndex() { return mlir::NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()); }
+  /// The number of the thread block, which LLVM does not take for one that it has already.
+  Value blockIndexAnew() { return sharedPtx(b.getI32Type(), "mov.u32 $0, %ctaid.x;", "=r", {}); }
   void barrier() { mlir::NVVM::Barrier0Op::create(b, loc); }
   void commitCopies() { mlir::NVVM::CpAsyncCommitGroupOp::create(b, loc); }
   /// Waits until at most `pending` of this thread's groups of copies are under way.

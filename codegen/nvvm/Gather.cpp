@@ -1,6 +1,7 @@
 #include "codegen/nvvm/Gather.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -122,16 +123,6 @@ struct Chunk {
   Value number; ///< of the chunk in its row
 };
 
-static Chunk chunkOf(Emitter &e, const TileCopy &copy, int64_t step) {
-  int64_t chunks = copy.headDim / 8;
-  if (copy.threads % chunks == 0) {
-    int64_t rows = copy.threads / chunks;
-    return {{step * rows, e.div(copy.thread, chunks), rows}, e.rem(copy.thread, chunks)};
-  }
-  Value index = e.add(copy.thread, step * copy.threads);
-  return {{0, e.div(index, chunks), copy.rows}, e.rem(index, chunks)};
-}
-
 static void copyChunk(Emitter &e, const TileCopy &copy, const Chunk &chunk, const HeadSlice &slice,
                       ValueRange origin, Value target, Value valid) {
   Token token = tokenOf(e, copy.grid, origin, localCoords(e, copy.grid, chunk.row));
@@ -159,14 +150,26 @@ static void copyChunk(Emitter &e, const TileCopy &copy, const Chunk &chunk, cons
 
 void copyTile(Emitter &e, const TileCopy &copy, const HeadSlice &slice, ValueRange origin,
               Value target, Value valid) {
-  int64_t total = copy.rows * copy.headDim / 8;
-  int64_t whole = total / copy.threads;
-  for (int64_t step = 0; step < whole; ++step)
-    copyChunk(e, copy, chunkOf(e, copy, step), slice, origin, target, valid);
-  if (int64_t rest = total % copy.threads)
-    e.when(e.lessThan(copy.thread, e.i32(rest)), [&] {
-      copyChunk(e, copy, chunkOf(e, copy, whole), slice, origin, target, valid);
-    });
+  // Neighbouring threads take the chunks of a row, as many of them as a power of two asks for, so that a
+  // thread's rows differ by constants. Those beyond the last chunk have nothing to do.
+  int64_t chunks = copy.headDim / 8, lanes = llvm::PowerOf2Ceil(chunks);
+  int64_t rowsPerStep = copy.threads / lanes;
+  Value number = e.rem(copy.thread, lanes), firstRow = e.div(copy.thread, lanes);
+  auto copyRows = [&] {
+    for (int64_t base = 0; base < copy.rows; base += rowsPerStep) {
+      auto step = [&] {
+        copyChunk(e, copy, {{base, firstRow, rowsPerStep}, number}, slice, origin, target, valid);
+      };
+      if (base + rowsPerStep <= copy.rows)
+        step();
+      else
+        e.when(e.lessThan(firstRow, e.i32(copy.rows - base)), step);
+    }
+  };
+  if (lanes == chunks)
+    copyRows();
+  else
+    e.when(e.lessThan(number, e.i32(chunks)), copyRows);
 }
 
 //===----------------------------------------------------------------------===//

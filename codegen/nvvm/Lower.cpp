@@ -37,11 +37,13 @@ public:
         products(e, plan, lane, shared, element), at(e, plan, lane, queries, keys) {}
 
   void run() {
-    decodeTicket();
+    decodeTicket(NVVM::BlockIdXOp::create(e.b, e.loc, e.b.getI32Type()));
     emitScalars();
     BoxWalk walk(e, plan, op, batch, head, e.add(e.mul(queryTile, splits), split),
                  e.mul(e.intArgument(offsetof(KernelArgs, queryTiles)), splits));
     SoftmaxState state = forKeyTiles(walk);
+    // Found again instead of carried through the loop, for want of registers.
+    decodeTicket(e.blockIndexAnew());
     for (unsigned row = 0; row < 2 * plan.blocks; ++row)
       storeRow(state, row);
     LLVM::ReturnOp::create(e.b, e.loc, ValueRange{});
@@ -56,9 +58,8 @@ private:
   }
 
   /// order[ticket] = ((b * Hg + g) * T + t) * S + s, as KernelArgs says. The head is the first of group g.
-  void decodeTicket() {
+  void decodeTicket(Value ticket) {
     Type i32 = e.b.getI32Type();
-    Value ticket = NVVM::BlockIdXOp::create(e.b, e.loc, i32);
     Value offset = e.mul(e.make<arith::ExtUIOp>(e.b.getI64Type(), ticket), e.i64(4));
     Value packed = e.load(i32, e.at(e.pointerArgument(offsetof(KernelArgs, order)), offset));
     Value tiles = e.intArgument(offsetof(KernelArgs, queryTiles));

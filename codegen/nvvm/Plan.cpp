@@ -165,9 +165,9 @@ FailureOr<TileOps> matchTiles(tile::AttentionOp op) { return Matcher(op).match()
 // Planning
 //===----------------------------------------------------------------------===//
 
-/// Registers of a thread for accumulators and the query's fragments that leave room, of 255, for other
-/// fragments, addresses and masks.
-constexpr int64_t kProductRegisters = 176;
+/// Registers of a thread for accumulators, and for those and the query's fragments, that leave room, of 255,
+/// for other fragments, addresses and masks.
+constexpr int64_t kAccumulatorRegisters = 192, kProductRegisters = 160;
 constexpr int64_t kMaxWarps = 8;
 
 /// Whether the formula of a mask takes registers for more than a few numbers, or for elements of
@@ -189,6 +189,14 @@ static bool readsTensors(tile::MaskOp mask) {
   return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
            return !formula.front().getOps<tensor::ExtractOp>().empty();
          });
+}
+
+/// What coordinates of several dimensions, and rows whose chunks are no power of two, take beyond the usual.
+static int64_t addressRegisters(tile::AttentionOp op) {
+  constexpr int64_t kEach = 24;
+  bool odd = !llvm::isPowerOf2_64(op.getQuery().getType().getDimSize(3)) ||
+             !llvm::isPowerOf2_64(op.getValue().getType().getDimSize(3));
+  return kEach * ((op.getRank() > 1 ? 1 : 0) + (odd ? 1 : 0));
 }
 
 /// More stages than this wait for nothing: a tile's products take longer than its copies.
@@ -220,14 +228,14 @@ Plan::Plan(const TileOps &ops, const Target &target) {
   headDimV = op.getValue().getType().getDimSize(3);
   // A score region, or such a mask, needs registers of its own for the elements that it works on.
   bool two = !ops.score && !isLong(ops.mask) && !readsTensors(ops.mask) && queryRows % 128 == 0 &&
-             headDimV + keyRows + headDimQk / 2 <= kProductRegisters;
+             headDimV + keyRows + addressRegisters(op) <= kAccumulatorRegisters;
   blocks = two ? 2 : 1;
   warps = queryRows / (16 * blocks);
   int64_t accumulators = blocks * (headDimV + keyRows) / 2;
   // With ptxas 13.0 a long formula spills without the registers of the query's fragments, and one that
   // reads tensors spills with them free, as it then aims at more blocks on a multiprocessor.
   queryInRegisters =
-      (!isLong(ops.mask) || readsTensors(ops.mask)) && accumulators + blocks * headDimQk / 4 <= 160;
+      (!isLong(ops.mask) || readsTensors(ops.mask)) && accumulators + blocks * headDimQk / 4 <= kProductRegisters;
   scale = product.getScale().convertToDouble();
   // A positive factor may move into the exponent; a score region wants the scores themselves.
   scaleFirst = ops.score || !(scale > 0);
