@@ -66,8 +66,8 @@ Status KernelDecoder::placeVariables() {
     else
       variables.push_back({Space::Local, kLocalBase + take(variable, local)});
   }
-  constexpr uint64_t kMost = 64 << 20;
-  if (shared > kMost || local > kMost || parameters > 32764)
+  // Of local memory a thread has 512 KB at most on any GPU; the launch says how much shared memory there is.
+  if (shared > (64 << 20) || local > (512 << 10) || parameters > 32764)
     return source.errorAt(kernel.line, "the variables of the kernel are too large");
   // All arrays without a length begin where the others end.
   shared = alignTo(shared, dynamicAlignment);

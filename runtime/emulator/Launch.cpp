@@ -37,10 +37,16 @@ Expected<Module> Module::parse(std::string ptx) {
   state->target = syntax->target;
   state->variables.reset(new Memory(kModuleBase));
   std::vector<uint64_t> addresses;
+  constexpr uint64_t kMostBytes = uint64_t(1) << 28;
+  uint64_t bytes = 0;
   for (const Variable &variable : syntax->variables) {
     addresses.push_back(0);
     if (variable.space == Space::Shared)
       continue;
+    bytes += variable.bytes;
+    if (bytes > kMostBytes)
+      return state->source.errorAt(
+          variable.line, fmt::format("the variables of a module may have {} bytes", kMostBytes));
     addresses.back() =
         state->variables->allocate(variable.name, variable.bytes, variable.space == Space::Const);
     // Without an initialiser they are zero (PTX ISA 5.4.4).

@@ -30,6 +30,9 @@ Error Source::errorAt(uint32_t number, std::string_view message) const {
 
 namespace {
 
+/// Of all kernels of a module; each takes memory in every warp.
+constexpr uint64_t kMostRegisters = 1 << 18;
+
 /// Parses the body of a kernel, after its opening brace.
 class BodyParser : public ParserBase {
 public:
@@ -131,10 +134,11 @@ private:
           return false;
         continue;
       }
-      constexpr uint64_t kMostRegisters = 1 << 20;
       uint64_t count = peek().bits;
-      if (peek().kind != TokenKind::Integer || count > kMostRegisters)
+      if (peek().kind != TokenKind::Integer)
         return fail("expected the number of registers");
+      if (count > kMostRegisters || kernel.registers.size() + count > kMostRegisters)
+        return fail(fmt::format("a module may declare {} registers", kMostRegisters));
       next();
       for (uint64_t i = 0; i < count; ++i)
         if (!declareRegister(name + std::to_string(i), *type))
@@ -267,6 +271,8 @@ private:
     operand.kind = Operand::Kind::Vector;
     do {
       operand.elements.emplace_back();
+      if (peek().is('{'))
+        return fail("a vector holds no vectors");
       if (!parseOperand(operand.elements.back()))
         return false;
     } while (take(','));
@@ -389,6 +395,9 @@ private:
       return true;
     if (!expect('{') || !BodyParser(source, tokens, progress, kernel).run())
       return false;
+    registers += kernel.registers.size();
+    if (registers > kMostRegisters)
+      return fail(fmt::format("a module may declare {} registers", kMostRegisters));
     module.kernels.push_back(std::move(kernel));
     return true;
   }
@@ -434,6 +443,8 @@ private:
     } while (take(','));
     return true;
   }
+
+  uint64_t registers = 0; ///< of the kernels so far
 };
 
 } // namespace

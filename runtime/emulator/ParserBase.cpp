@@ -91,10 +91,11 @@ bool ParserBase::parseDeclarator(Variable &variable) {
       variable.bytes = 0;
       return true;
     }
-    constexpr uint64_t kMostBytes = uint64_t(1) << 32;
-    if (peek().kind != TokenKind::Integer || peek().bits > kMostBytes / variable.bytes ||
-        peek().bits == 0)
+    constexpr uint64_t kMostBytes = uint64_t(1) << 28;
+    if (peek().kind != TokenKind::Integer || peek().bits == 0)
       return fail("expected the length of the array");
+    if (peek().bits > kMostBytes / variable.bytes)
+      return fail(fmt::format("a variable may have {} bytes", kMostBytes));
     variable.bytes *= next().bits;
     if (!expect(']'))
       return false;
@@ -115,18 +116,20 @@ bool ParserBase::parseVariable(Variable &variable) {
     if (variable.initial.size() > variable.bytes)
       return fail(fmt::format("the initialiser has {} bytes, the variable {}",
                               variable.initial.size(), variable.bytes));
-    variable.initial.resize(variable.bytes);
   }
   return expect(';');
 }
 
-bool ParserBase::parseInitializer(Variable &variable) {
+bool ParserBase::parseInitializer(Variable &variable, unsigned depth) {
   if (!take('{'))
     return parseElement(variable);
   if (take('}'))
     return true;
+  constexpr unsigned kMostDimensions = 32;
+  if (depth == kMostDimensions)
+    return fail(fmt::format("an initialiser is nested {} deep at most", kMostDimensions));
   do {
-    if (!parseInitializer(variable))
+    if (!parseInitializer(variable, depth + 1))
       return false;
   } while (take(','));
   return expect('}');

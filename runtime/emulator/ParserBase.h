@@ -65,7 +65,7 @@ protected:
   Progress &progress;
 
 private:
-  bool parseInitializer(Variable &variable);
+  bool parseInitializer(Variable &variable, unsigned depth = 0);
   bool parseElement(Variable &variable);
   void skipLine(uint32_t line);
 

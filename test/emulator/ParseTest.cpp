@@ -136,6 +136,23 @@ TEST(Parse, RefusesBrokenText) {
   expectError(errorOfBody("  mov.u32 %r0, \x01;"), "unexpected character");
 }
 
+/// What a few words of text ask for stays small.
+TEST(Parse, RefusesToTakeTheWholeMachine) {
+  const std::string module = ".version 8.0\n.target sm_80\n";
+  expectError(errorOfBody("  .reg .b32 %a<200000>;\n  .reg .b64 %b<200000>;"),
+              "a module may declare 262144 registers");
+  std::string kernel = ".entry k() { .reg .b32 %a<200000>; ret; }\n";
+  expectError(errorOf(module + kernel + kernel), "a module may declare 262144 registers");
+  expectError(errorOf(module + ".global .b8 x[4294967295];"), "a variable may have 268435456 bytes");
+  expectError(errorOf(module + ".global .b64 x[20000000], y[20000000];"), "expected ';'");
+  expectError(errorOf(module + ".global .b64 x[20000000];\n.const .b64 y[20000000];"),
+              "the variables of a module may have 268435456 bytes");
+  expectError(errorOfBody("  .local .b8 x[524289];"), "the variables of the kernel are too large");
+  expectError(errorOfBody("  mov.b64 %d0, {{%r0, %r1}};"), "a vector holds no vectors");
+  expectError(errorOf(module + ".global .b8 x[1] = " + std::string(1000, '{')),
+              "an initialiser is nested 32 deep at most");
+}
+
 /// No text crashes the parser: every prefix of a kernel, and every kernel with one token gone.
 TEST(Parse, SurvivesDamage) {
   const std::string text =
