@@ -78,6 +78,8 @@ PtxExperiment::PtxExperiment(const KernelCase &c, ref::Draw &draw)
   std::vector<double> qs = draw.normals(problem.qSize(), type),
                       ks = draw.normals(problem.kSize(), type),
                       vs = draw.normals(problem.vSize(), type);
+  for (double &x : qs)
+    x *= c.magnitude;
   ref::Sees sees = ref::seesOf(c.kernel, c.context);
   ref::ZeroKeys zeroKeys = ref::zeroKeysOf(c.kernel, c.context);
   expected = ref::attention(problem, qs, ks, vs, sees, c.score, zeroKeys);

@@ -21,6 +21,7 @@ struct KernelCase {
   std::string spec;
   reference::Score score = {};
   int64_t splits = 1;                      ///< parts of the keys
+  double magnitude = 1;                    ///< of the queries' elements, a power of two
   std::optional<int64_t> queryOffset = {}; ///< of the launch; the context has it too
 };
 KernelCase caseOf(reference::Draw &draw, const reference::Kernel &kernel,

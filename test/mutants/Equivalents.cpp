@@ -33,6 +33,8 @@ bool isSelectedAgain(const Statements &statements, const Mutant &mutant) {
     return false;
   size_t reading = 0, again = 0;
   for (const PtxStatement &s : statements) {
+    if (s.kernel != select.kernel)
+      continue;
     reading += reads(s, select.operands[0]);
     again += s.is("selp.") && s.operands[1] == select.operands[0] &&
              s.operands[2] != select.operands[0] && s.operands[3] == select.operands[3];

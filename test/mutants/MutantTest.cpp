@@ -18,18 +18,21 @@ using emulator::AsyncMode;
 using emulator::LaunchOptions;
 
 /// Mutants of a kind in a kernel, for kinds with one site a fragment or an address.
-constexpr size_t kMostSites = 10;
+constexpr size_t kMostSites = 8;
 
-/// The lengths of a launch, and how much the queries lie further than at the end of the keys.
+/// The lengths of a launch, how much the queries lie further than at the end of the keys, the parts
+/// of the keys, and the magnitude of the scores.
 struct Sizes {
-  int64_t queries, keys, further = 0;
+  int64_t queries, keys, further = 0, splits = 1;
+  double magnitude = 1;
 };
 
-/// The first: several tiles of both. The second: key tiles far apart. Then the last key in each
-/// pair of columns of a tile of 128, in the first tile or in the second, with queries that end in
-/// each group of rows, and many offsets between the two: so every bound is met somewhere.
+/// The first: several tiles of both. Then key tiles far apart, and keys in parts, also with scores
+/// so large that a sum of exponentials needs its maximum. Then the last key in each pair of columns
+/// of a tile of 128, in the first tile or in the second, with queries that end in each group of
+/// rows, and many offsets between the two: so every bound is met somewhere.
 const std::vector<Sizes> kSizes = [] {
-  std::vector<Sizes> sizes{{300, 300}, {40, 700}};
+  std::vector<Sizes> sizes{{300, 300}, {40, 700}, {33, 300, 0, 3}, {70, 450, 0, 2, 128}};
   for (int64_t group = 0; group < 16; ++group)
     for (int64_t parity : {0, 1}) {
       int64_t tiles = (group + parity) % 2 * 128;
@@ -97,6 +100,8 @@ struct Finding {
 test::KernelCase caseAt(const ref::Kernel &kernel, const Sizes &sizes) {
   ref::Draw draw(1);
   test::KernelCase c = test::caseOf(draw, kernel);
+  c.splits = sizes.splits;
+  c.magnitude = sizes.magnitude;
   c.queryOffset = c.context.qOffset = sizes.keys - sizes.queries + sizes.further;
   for (auto &[name, labels] : c.context.labels)
     for (size_t i = 0; i < labels.size(); ++i)
@@ -138,7 +143,9 @@ public:
     }
     Finding finding;
     module = emulator::Module::parse(withTrapAt(compiled.ptx, mutant.statement));
-    finding.reached = module && classOf(run(*module, kRuns.front())) == std::string("trap");
+    finding.reached = module && std::any_of(kRuns.begin(), kRuns.end(), [&](const Run &r) {
+                        return classOf(run(*module, r)) == std::string("trap");
+                      });
     return finding;
   }
 

@@ -68,18 +68,17 @@ static PtxStatement statementAt(std::string_view text, size_t begin) {
   return statement;
 }
 
-std::vector<PtxStatement> statementsOf(const std::string &ptx) {
-  std::vector<PtxStatement> statements;
-  size_t at = ptx.find('{', std::min(ptx.find(".entry"), ptx.size()));
-  if (at == std::string::npos)
-    return statements;
-  for (++at; at < ptx.size();) {
-    if (isBlank(ptx[at]) || ptx[at] == '{') {
+/// Those of the kernel whose body begins at `at`; returns where it ends.
+static size_t appendBody(const std::string &ptx, size_t at, size_t kernel,
+                         std::vector<PtxStatement> &statements) {
+  int depth = 0;
+  while (at < ptx.size()) {
+    if (isBlank(ptx[at])) {
       ++at;
-    } else if (ptx[at] == '}') {
-      // The end of the kernel, or of a scope inside it, after which there is more.
-      at = ptx.find_first_not_of(" \t\n\r", at + 1);
-      if (at == std::string::npos || ptx[at] == '.')
+    } else if (ptx[at] == '{' || ptx[at] == '}') {
+      depth += ptx[at] == '{' ? 1 : -1;
+      ++at;
+      if (depth == 0)
         break;
     } else if (ptx.compare(at, 2, "//") == 0) {
       at = std::min(ptx.find('\n', at), ptx.size());
@@ -89,14 +88,22 @@ std::vector<PtxStatement> statementsOf(const std::string &ptx) {
         at = end + 1;
         continue;
       }
-      end = ptx.find(';', at);
-      if (end == std::string::npos)
-        break;
-      if (ptx[at] != '.')
+      end = std::min(ptx.find(';', at), ptx.size());
+      if (ptx[at] != '.') {
         statements.push_back(statementAt(std::string_view(ptx).substr(at, end - at), at));
+        statements.back().kernel = kernel;
+      }
       at = end + 1;
     }
   }
+  return at;
+}
+
+std::vector<PtxStatement> statementsOf(const std::string &ptx) {
+  std::vector<PtxStatement> statements;
+  size_t kernel = 0;
+  for (size_t at = 0; (at = ptx.find(".entry", at)) != std::string::npos; ++kernel)
+    at = appendBody(ptx, std::min(ptx.find('{', at), ptx.size()), kernel, statements);
   return statements;
 }
 
@@ -150,23 +157,24 @@ static bool isIntegerStep(const PtxStatement &statement) {
 std::vector<bool> carriedOnes(const std::vector<PtxStatement> &statements) {
   // Registers that each register is computed from, all definitions together: LLVM carries the
   // values of a loop by movs.
-  std::map<std::string, std::vector<std::string>> from;
+  using Name = std::pair<size_t, std::string>; // of a kernel
+  std::map<Name, std::vector<Name>> from;
   for (const PtxStatement &s : statements)
     if (isIntegerStep(s) && !s.operands.empty())
       for (size_t i = 1; i < s.operands.size(); ++i)
         for (const std::string &source : registersIn(s.operands[i]))
-          from[s.operands[0]].push_back(source);
-  auto reaches = [&](const std::string &start, const std::string &target) {
-    std::vector<std::string> open{start}, seen;
+          from[{s.kernel, s.operands[0]}].push_back({s.kernel, source});
+  auto reaches = [&](const Name &start, const Name &target) {
+    std::vector<Name> open{start}, seen;
     while (!open.empty()) {
-      std::string here = open.back();
+      Name here = open.back();
       open.pop_back();
       if (here == target)
         return true;
       if (std::find(seen.begin(), seen.end(), here) != seen.end())
         continue;
       seen.push_back(here);
-      for (const std::string &next : from[here])
+      for (const Name &next : from[here])
         open.push_back(next);
     }
     return false;
@@ -177,7 +185,7 @@ std::vector<bool> carriedOnes(const std::vector<PtxStatement> &statements) {
     if (isIntegerStep(s) && !s.is("mov.") && !s.operands.empty())
       for (size_t i = 1; i < s.operands.size(); ++i)
         for (const std::string &source : registersIn(s.operands[i]))
-          found = found || reaches(source, s.operands[0]);
+          found = found || reaches({s.kernel, source}, {s.kernel, s.operands[0]});
     carried.push_back(found);
   }
   return carried;

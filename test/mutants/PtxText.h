@@ -17,6 +17,7 @@ namespace attn::mutants {
 /// `@%p1 ld.global.v2.b32 {%r1, %r2}, [%rd1+8];`
 struct PtxStatement {
   size_t begin = 0, end = 0; ///< in the text, with the semicolon
+  size_t kernel = 0;         ///< number of the kernel in the text; its registers are its own
   std::string guard;         ///< "%p1", "!%p1" or empty
   std::string opcode;        ///< with its modifiers
   std::vector<std::string> operands;
@@ -27,7 +28,7 @@ struct PtxStatement {
   bool has(std::string_view modifier) const { return opcode.find(modifier) != std::string::npos; }
 };
 
-/// The instructions of the first kernel of `ptx`, without declarations.
+/// The instructions of all kernels of `ptx`, without declarations.
 std::vector<PtxStatement> statementsOf(const std::string &ptx);
 
 /// The elements of `{a, b}`.
