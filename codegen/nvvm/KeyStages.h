@@ -9,7 +9,7 @@ namespace attn::nvvm {
 struct StageState {
   KeyTile tile;  ///< whose scores are computed
   KeyTile ahead; ///< whose copies are started next
-  Value slot, aheadSlot; ///< i32, byte offsets of their places from Plan::keyOffset()
+  Value slot;    ///< i32, byte offset of the tile's place from Plan::keyOffset()
 
   Values flat() const;
   static StageState unflatten(ValueRange &values, unsigned rank);
@@ -48,6 +48,7 @@ private:
   void copyValues(const KeyTile &tile, Value slot, Value valid);
   void copyStage(const KeyTile &tile, Value slot);
   Value slotAfter(Value slot);
+  Value aheadSlot(const StageState &state);
 
   Emitter &e;
   const Plan &plan;

@@ -1,4 +1,5 @@
-"""Compiles a matrix of specs for sm_80 and assembles each for two chips. A spill or local memory fails.
+"""Compiles a matrix of specs for sm_80 and assembles each for two chips. Local memory on sm_80 fails; sm_90,
+whose registers ptxas assigns in another way, may spill a few words.
 
 Each mask takes some of the head dimensions, so that all of them occur; with ATTNC_DRAWS in the environment
 every mask takes every dimension in both types.
@@ -34,6 +35,7 @@ MASKS = [
      "causal & same(doc) score (s, q, k, h) => softcap(s, 30) + alibi(h) * (k - q)"),
 ]
 HEAD_DIMS = range(16, 257, 16)
+MOST_LOCAL_BYTES = {"sm_80": 0, "sm_90": 32}
 
 
 def jobs():
@@ -56,10 +58,11 @@ def check(folder, ptxas, job):
         file.write(spec)
     subprocess.run(["attnc", "compile", name + ".attn", "--target=sm_80", "--emit=ptx",
                     "-o", name + ".ptx"], check=True)
-    for chip in ("sm_80", "sm_90"):
-        result = subprocess.run([ptxas, f"-arch={chip}", "-v", "-warn-spills", "-Werror",
-                                 name + ".ptx", "-o", "/dev/null"], capture_output=True, text=True)
-        if result.returncode != 0 or re.search(r"[1-9]\d* bytes (stack|spill|lmem)", result.stderr):
+    for chip, most in MOST_LOCAL_BYTES.items():
+        result = subprocess.run([ptxas, f"-arch={chip}", "-v", name + ".ptx", "-o", "/dev/null"],
+                                capture_output=True, text=True)
+        local = [int(number) for number in re.findall(r"(\d+) bytes stack frame", result.stderr)]
+        if result.returncode != 0 or not local or max(local) > most:
             sys.exit(f"{chip} takes local memory or refuses\n{spec}{result.stderr}")
 
 
