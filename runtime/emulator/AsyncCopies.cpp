@@ -6,15 +6,21 @@
 
 namespace attn::emulator {
 
-/// Moves the copies of the lanes in `mask` from `from` to the end of `to`, keeping the order.
-static void moveLanes(std::vector<AsyncCopy> &from, uint32_t mask, std::vector<AsyncCopy> &to) {
+/// Moves the copies that `moves` holds for from `from` to the end of `to`, keeping the order.
+template <class F>
+static void moveIf(std::vector<AsyncCopy> &from, std::vector<AsyncCopy> &to, F moves) {
   size_t kept = 0;
   for (const AsyncCopy &copy : from)
-    if (mask >> copy.lane & 1)
+    if (moves(copy))
       to.push_back(copy);
     else
       from[kept++] = copy;
   from.resize(kept);
+}
+static void moveLanes(std::vector<AsyncCopy> &from, uint32_t mask, std::vector<AsyncCopy> &to) {
+  if (mask == 0xffffffff && to.empty())
+    return to.swap(from);
+  moveIf(from, to, [&](const AsyncCopy &copy) { return mask >> copy.lane & 1; });
 }
 
 void AsyncCopies::commit(uint32_t mask) {
@@ -36,6 +42,8 @@ std::vector<AsyncCopy> AsyncCopies::wait(uint32_t mask, uint64_t pending) {
       }
   std::vector<AsyncCopy> completed;
   for (size_t g = 0; g < groups.size(); ++g) {
+    if (done[g] == 0)
+      continue;
     moveLanes(groups[g].copies, done[g], completed);
     groups[g].lanes &= ~done[g];
   }
@@ -44,16 +52,15 @@ std::vector<AsyncCopy> AsyncCopies::wait(uint32_t mask, uint64_t pending) {
   return completed;
 }
 
-uint32_t AsyncCopies::lineOf(uint64_t offset) const {
-  auto writes = [&](const AsyncCopy &copy) {
-    return offset >= copy.target && offset - copy.target < copy.bytes;
+std::vector<AsyncCopy> AsyncCopies::takeBefore(uint32_t lane, uint32_t number) {
+  std::vector<AsyncCopy> taken;
+  auto isEarlier = [&](const AsyncCopy &copy) {
+    return copy.lane == lane && copy.number < number;
   };
-  for (const Group &group : groups)
-    if (auto found = std::find_if(group.copies.begin(), group.copies.end(), writes);
-        found != group.copies.end())
-      return found->line;
-  auto found = std::find_if(open.begin(), open.end(), writes);
-  return found != open.end() ? found->line : 0;
+  for (Group &group : groups)
+    moveIf(group.copies, taken, isEarlier);
+  moveIf(open, taken, isEarlier);
+  return taken;
 }
 
 } // namespace attn::emulator

@@ -15,16 +15,24 @@ namespace attn::emulator {
 
 /// One lane's copy: `sourceBytes` from global memory, zeros up to `bytes`.
 struct AsyncCopy {
-  uint8_t lane;
-  uint8_t bytes, sourceBytes;
-  uint32_t line;         ///< of the PTX that issued it
-  uint64_t target;       ///< offset in the block's shared memory
-  const uint8_t *source; ///< host bytes, checked at issue
+  uint8_t lane = 0;
+  uint8_t bytes = 0, sourceBytes = 0;
+  bool landed = false;             ///< its bytes have arrived
+  uint32_t pc = 0;                 ///< of the instruction that issued it
+  uint32_t number = 0;             ///< in order of issue within the warp
+  uint64_t target = 0;             ///< offset in the block's shared memory
+  const uint8_t *source = nullptr; ///< host bytes, checked at issue
+  uint64_t landsAt = 0;            ///< AsyncMode::Random: the block's clock
 };
 
 class AsyncCopies {
 public:
-  void issue(const AsyncCopy &copy) { open.push_back(copy); }
+  void issue(AsyncCopy copy) {
+    copy.number = issuedCopies++;
+    open.push_back(copy);
+  }
+  /// Copies issued so far: the number of the next one.
+  uint32_t issued() const { return issuedCopies; }
 
   /// Makes a group of what the lanes in `mask` issued since their last commit; perhaps an empty
   /// one.
@@ -34,8 +42,17 @@ public:
   /// completes, in order of issue.
   std::vector<AsyncCopy> wait(uint32_t mask, uint64_t pending);
 
-  /// The line of a copy not yet complete that writes shared byte `offset`; 0 if there is none.
-  uint32_t lineOf(uint64_t offset) const;
+  /// Takes out the copies of `lane` with numbers below `number`, whatever their groups.
+  std::vector<AsyncCopy> takeBefore(uint32_t lane, uint32_t number);
+
+  /// Calls `function` on every copy that is not complete.
+  template <class F> void forEach(F function) {
+    for (Group &group : groups)
+      for (AsyncCopy &copy : group.copies)
+        function(copy);
+    for (AsyncCopy &copy : open)
+      function(copy);
+  }
 
 private:
   struct Group {
@@ -44,6 +61,7 @@ private:
   };
   std::vector<AsyncCopy> open;
   std::deque<Group> groups; ///< oldest first
+  uint32_t issuedCopies = 0;
 };
 
 } // namespace attn::emulator

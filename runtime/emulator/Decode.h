@@ -79,6 +79,9 @@ public:
   /// (%clock64 and its like); consumes it then.
   std::optional<std::string> takeClock();
 
+  /// The instruction stores elements of `bytes` bytes, perhaps to shared memory.
+  void noteStore(unsigned bytes);
+
   /// Records the first error.
   void fail(std::string_view message);
   bool failed() const { return error.has_value(); }
@@ -128,6 +131,8 @@ std::span<const OpRow> memoryOps();
 std::span<const OpRow> atomicOps();
 std::span<const OpRow> asyncOps();
 std::span<const OpRow> matrixOps();
+std::span<const OpRow> mmaOps();
+std::span<const OpRow> mbarrierOps();
 std::span<const OpRow> warpOps();
 std::span<const OpRow> controlOps();
 

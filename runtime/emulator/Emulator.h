@@ -2,8 +2,9 @@
 //
 // Runs kernels from their final PTX on the CPU, and reports what a GPU would let pass in silence:
 // accesses out of bounds or misaligned, shared memory read before it is written or while a copy
-// into it is in flight, divergent barriers and warp instructions, deadlock, values never written
-// that reach an address, a predicate, a matrix product or global memory.
+// into it is in flight, races between warps in shared memory (lanes of one warp are not told
+// apart), divergent barriers and warp instructions, deadlock, values never written that reach an
+// address, a predicate, a matrix product or global memory.
 //
 // Written from the PTX ISA alone, so that it is a second opinion on code generators. Warps of 32
 // lanes run in lock-step; after divergence the lanes with the lowest program counter go first.
@@ -32,11 +33,15 @@ struct Dim3 {
   uint32_t x = 1, y = 1, z = 1;
 };
 
-/// When the bytes of a cp.async arrive. A correct program computes the same in every mode.
+/// When the bytes of a cp.async arrive. A correct program computes the same in every mode. In each,
+/// touching them before the wait that covers the copy is a fault.
 enum class AsyncMode : uint8_t {
-  Late,  ///< when the wait that covers it returns; until then the destination is unreadable
-  Early, ///< at issue
+  Late,   ///< when the wait that covers it returns
+  Early,  ///< at issue
+  Random, ///< in between and in any order, drawn from LaunchOptions::seed and the block's number
 };
+
+struct Profile;
 
 struct LaunchOptions {
   AsyncMode mode = AsyncMode::Late;
@@ -47,6 +52,11 @@ struct LaunchOptions {
   unsigned threads = 0;
   /// Warp instructions that one block may execute before it is reported as endless.
   uint64_t instructionLimit = uint64_t(1) << 32;
+  /// Report values and shared memory that were never written, copies not waited for, and races.
+  /// Without, a launch is several times faster, and still stays within its memory.
+  bool checks = true;
+  /// Filled in by a launch that succeeds, if not null (see Profile.h); takes time.
+  Profile *profile = nullptr;
 };
 
 /// Classes in which executed warp instructions are counted.
@@ -81,6 +91,7 @@ std::string_view instClassName(InstClass instClass);
 /// whatever the number of its active lanes.
 struct Counters {
   std::array<uint64_t, kInstClasses> instructions{};
+  uint64_t laneInstructions = 0; ///< one per active lane whose guard holds
 
   uint64_t operator[](InstClass instClass) const { return instructions[size_t(instClass)]; }
   uint64_t total() const;

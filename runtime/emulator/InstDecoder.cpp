@@ -345,6 +345,11 @@ uint32_t InstDecoder::readTargets() {
   return 0;
 }
 
+void InstDecoder::noteStore(unsigned bytes) {
+  if (inst.space == Space::Shared || inst.space == Space::Generic)
+    kernel.noteSharedStore(bytes);
+}
+
 std::optional<std::string> InstDecoder::takeClock() {
   const Operand *operand = peekOperand();
   constexpr std::string_view kClocks[] = {"%clock",       "%clock_hi",       "%clock64",

@@ -193,7 +193,8 @@ static const std::unordered_multimap<std::string_view, const OpRow *> &opTable()
     std::unordered_multimap<std::string_view, const OpRow *> rows;
     for (std::span<const OpRow> family :
          {moveOps(), integerOps(), bitOps(), floatOps(), halfOps(), mathOps(), compareOps(),
-          convertOps(), memoryOps(), atomicOps(), asyncOps(), matrixOps(), warpOps(), controlOps()})
+          convertOps(), memoryOps(), atomicOps(), asyncOps(), mbarrierOps(),
+          matrixOps(), mmaOps(), warpOps(), controlOps()})
       for (const OpRow &row : family)
         rows.emplace(row.opcode, &row);
     return rows;

@@ -3,6 +3,7 @@
 
 #include "runtime/emulator/Decode.h"
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
@@ -33,6 +34,9 @@ public:
   /// 32 equal lanes of `bytes` bytes (up to 4: one word each).
   Place constant(uint64_t bits, unsigned bytes);
   Place constantPredicate(bool value);
+  void noteSharedStore(uint32_t bytes) {
+    program.sharedCellBytes = std::min(program.sharedCellBytes, bytes);
+  }
 
   Program program;
 

@@ -28,8 +28,31 @@ template <class T> Slot<T> toSlot(T value) {
     return static_cast<std::make_unsigned_t<T>>(value); // zero-extends narrow ones
 }
 
+/// For this function the compiler may use AVX2, FMA and F16C, whatever it is told for the rest.
+#if defined(__x86_64__)
+#define ATTN_WIDE __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
+inline bool hasWide() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                          __builtin_cpu_supports("f16c");
+  return has;
+}
+#else
+#define ATTN_WIDE
+inline bool hasWide() { return false; }
+#endif
+#define ATTN_INLINE __attribute__((always_inline)) inline
+
+/// One operation, compiled for every processor and again for those of the last ten years; becomes
+/// the one for this machine.
+struct Form {
+  ExecFn any, wide;
+  operator ExecFn() const { return hasWide() ? wide : any; }
+};
+
 /// place 0 = F(source 0), and so on.
-template <class R, class A, class F> void unary(Warp &warp, const Inst &inst, uint32_t mask) {
+template <class R, class A, class F>
+ATTN_INLINE void unaryLanes(Warp &warp, const Inst &inst, uint32_t mask) {
   const Slot<A> *a = warp.lanes<A>(inst.places[1]);
   Slot<R> result[kLanes];
   for (unsigned lane = 0; lane < kLanes; ++lane)
@@ -37,7 +60,7 @@ template <class R, class A, class F> void unary(Warp &warp, const Inst &inst, ui
   warp.store(inst.places[0], result, mask);
 }
 template <class R, class A, class B, class F>
-void binary(Warp &warp, const Inst &inst, uint32_t mask) {
+ATTN_INLINE void binaryLanes(Warp &warp, const Inst &inst, uint32_t mask) {
   const Slot<A> *a = warp.lanes<A>(inst.places[1]);
   const Slot<B> *b = warp.lanes<B>(inst.places[2]);
   Slot<R> result[kLanes];
@@ -46,7 +69,7 @@ void binary(Warp &warp, const Inst &inst, uint32_t mask) {
   warp.store(inst.places[0], result, mask);
 }
 template <class R, class A, class B, class C, class F>
-void ternary(Warp &warp, const Inst &inst, uint32_t mask) {
+ATTN_INLINE void ternaryLanes(Warp &warp, const Inst &inst, uint32_t mask) {
   const Slot<A> *a = warp.lanes<A>(inst.places[1]);
   const Slot<B> *b = warp.lanes<B>(inst.places[2]);
   const Slot<C> *c = warp.lanes<C>(inst.places[3]);
@@ -56,10 +79,34 @@ void ternary(Warp &warp, const Inst &inst, uint32_t mask) {
         toSlot<R>(F::apply(fromSlot<A>(a[lane]), fromSlot<B>(b[lane]), fromSlot<C>(c[lane])));
   warp.store(inst.places[0], result, mask);
 }
+template <class R, class A, class F> void unary(Warp &warp, const Inst &inst, uint32_t mask) {
+  unaryLanes<R, A, F>(warp, inst, mask);
+}
+template <class R, class A, class B, class F>
+void binary(Warp &warp, const Inst &inst, uint32_t mask) {
+  binaryLanes<R, A, B, F>(warp, inst, mask);
+}
+template <class R, class A, class B, class C, class F>
+void ternary(Warp &warp, const Inst &inst, uint32_t mask) {
+  ternaryLanes<R, A, B, C, F>(warp, inst, mask);
+}
+template <class R, class A, class F>
+ATTN_WIDE void unaryWide(Warp &warp, const Inst &inst, uint32_t mask) {
+  unaryLanes<R, A, F>(warp, inst, mask);
+}
+template <class R, class A, class B, class F>
+ATTN_WIDE void binaryWide(Warp &warp, const Inst &inst, uint32_t mask) {
+  binaryLanes<R, A, B, F>(warp, inst, mask);
+}
+template <class R, class A, class B, class C, class F>
+ATTN_WIDE void ternaryWide(Warp &warp, const Inst &inst, uint32_t mask) {
+  ternaryLanes<R, A, B, C, F>(warp, inst, mask);
+}
 /// The same type throughout.
-template <class T, class F> constexpr ExecFn kUnary = unary<T, T, F>;
-template <class T, class F> constexpr ExecFn kBinary = binary<T, T, T, F>;
-template <class T, class F> constexpr ExecFn kTernary = ternary<T, T, T, T, F>;
+template <class T, class F> constexpr Form kUnary{unary<T, T, F>, unaryWide<T, T, F>};
+template <class T, class F> constexpr Form kBinary{binary<T, T, T, F>, binaryWide<T, T, T, F>};
+template <class T, class F>
+constexpr Form kTernary{ternary<T, T, T, T, F>, ternaryWide<T, T, T, T, F>};
 
 /// Calls `make` with a value of the C++ type of an integer type, s16 to u64 (bits count as
 /// unsigned).

@@ -27,6 +27,7 @@ uint64_t Counters::total() const {
 void Counters::add(const Counters &other) {
   for (size_t i = 0; i < kInstClasses; ++i)
     instructions[i] += other.instructions[i];
+  laneInstructions += other.laneInstructions;
 }
 
 Expected<Module> Module::parse(std::string ptx) {
@@ -135,6 +136,8 @@ public:
       thread.join();
     if (firstFault)
       return *std::move(firstFault);
+    if (launch.options.profile != nullptr)
+      *launch.options.profile = makeProfile();
     return counters;
   }
 
@@ -156,6 +159,24 @@ private:
     }
     std::scoped_lock lock(mutex);
     counters.add(block.counters);
+    instructions.resize(block.profile.size());
+    for (size_t i = 0; i < instructions.size(); ++i)
+      instructions[i].add(block.profile[i]);
+  }
+
+  Profile makeProfile() const {
+    Profile profile;
+    profile.kernel = launch.program.name;
+    profile.blocks = blocks;
+    profile.warps = (uint64_t(launch.block.x) * launch.block.y * launch.block.z + kLanes - 1) / kLanes;
+    profile.counters = counters;
+    for (size_t i = 0; i < instructions.size(); ++i) {
+      const Inst &inst = launch.program.code[i];
+      if (instructions[i].executed != 0)
+        profile.lines.push_back({inst.line, std::string(launch.module.source.line(inst.line)),
+                                 inst.instClass, instructions[i]});
+    }
+    return profile;
   }
 
   const LaunchContext &launch;
@@ -164,6 +185,7 @@ private:
   std::mutex mutex;
   std::optional<Error> firstFault;
   Counters counters;
+  std::vector<InstProfile> instructions; ///< by program counter; empty if no profile is wanted
 };
 
 } // namespace

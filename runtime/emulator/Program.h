@@ -28,6 +28,10 @@ struct Inst;
 /// Executes one instruction for the lanes in `mask`, which is never empty.
 using ExecFn = void (*)(Warp &, const Inst &, uint32_t mask);
 
+/// What a memory instruction orders, in Inst::order (PTX ISA 8, the memory consistency model).
+constexpr uint8_t kStrong = 1; ///< .relaxed or stronger, .volatile, atomic
+constexpr uint8_t kAcquire = 2, kRelease = 4;
+
 /// A place of 32 lanes: in the register file, in units of 4 bytes, or, where negative, ~offset in
 /// the constants. Registers of up to 32 bits have 4 bytes a lane (the upper bits of narrower ones
 /// are zero), 64-bit ones 8; a predicate is one word, a bit per lane.
@@ -60,6 +64,7 @@ struct Inst {
   uint8_t destinations = 0, sources = 0; ///< places[0, destinations) are written, the next read
   Space space = Space::Generic;
   bool wideAddress = false; ///< the address register has 64 bits
+  uint8_t order = 0;        ///< kStrong, kAcquire, kRelease
   uint8_t flags = 0;        ///< of the operation
   int64_t immediate = 0;    ///< address offset, or of the operation
   int64_t immediate2 = 0;   ///< offset of a second address, or of the operation
@@ -121,6 +126,7 @@ struct Program {
   std::vector<uint32_t> parameterOffsets; ///< within parameter space
   std::vector<uint64_t> parameterBytes;
   uint32_t parameterSpaceBytes = 0;
+  uint32_t sharedCellBytes = 4; ///< of the narrowest store to shared memory, at most 4
   uint32_t staticSharedBytes = 0; ///< rounded up to where dynamic shared memory begins
   uint32_t localBytes = 0;
   std::optional<std::array<uint32_t, 3>> maxThreads, requiredThreads;

@@ -7,18 +7,15 @@
 
 namespace attn::emulator {
 
-/// Bytes of shared or local memory, each with a state.
+/// Bytes of one thread's local memory, each with a state.
 class ShadowedBytes {
 public:
-  enum State : uint8_t {
-    Written = 0,
-    Unwritten = 1,
-    InFlight = 2, ///< a cp.async will write it
-  };
+  enum State : uint8_t { Written = 0, Unwritten = 1 };
 
-  void reset(uint64_t bytes) {
+  /// Without `checked` all count as written.
+  void reset(uint64_t bytes, bool checked) {
     data.assign(bytes, 0xff); // a NaN in every floating-point format
-    states.assign(bytes, Unwritten);
+    states.assign(bytes, checked ? Unwritten : Written);
   }
   uint64_t size() const { return data.size(); }
   uint8_t *at(uint64_t offset) { return data.data() + offset; }
@@ -28,12 +25,6 @@ public:
     const uint8_t *begin = states.data() + offset;
     return std::find_if(begin, begin + count, [](uint8_t s) { return s != Written; }) - begin;
   }
-  /// Index of the first byte of a range that is in flight, or `count`.
-  uint64_t firstInFlight(uint64_t offset, uint64_t count) const {
-    const uint8_t *begin = states.data() + offset;
-    return std::find(begin, begin + count, uint8_t(InFlight)) - begin;
-  }
-  State state(uint64_t offset) const { return static_cast<State>(states[offset]); }
   void mark(uint64_t offset, uint64_t count, State state) {
     std::fill_n(states.begin() + static_cast<int64_t>(offset), count, state);
   }

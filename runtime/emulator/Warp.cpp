@@ -15,13 +15,14 @@ void Warp::start(uint32_t number, uint32_t lanes) {
   state = WarpState::Ready;
   waiting.clear();
   copies = {};
+  clocks.start(number);
   fetchesBarrier = false;
   registers.assign(program.registerWords, 0xdeadbeef);
-  poisonWords.assign(program.poisonWords, kAllLanes);
+  poisonWords.assign(program.poisonWords, checked ? kAllLanes : 0);
   poisonWords[kCleanPoison] = 0;
   local.resize(program.localBytes ? kLanes : 0);
   for (ShadowedBytes &bytes : local)
-    bytes.reset(program.localBytes);
+    bytes.reset(program.localBytes, checked);
   setSpecials();
 }
 
@@ -105,23 +106,32 @@ void Warp::spreadPoison(const Inst &inst, uint32_t mask) {
     setPoison(inst.places[i], bits, mask);
 }
 
-uint64_t Warp::run(uint64_t budget) {
-  uint64_t executed = 0;
+template <bool kChecked> uint64_t Warp::runChecked(uint64_t budget) {
+  uint64_t executed = 0, laneInstructions = 0;
+  InstProfile *profile = block.profile.empty() ? nullptr : block.profile.data();
+  const Inst *code = program.code.data();
   while (executed < budget && state == WarpState::Ready) {
-    const Inst &inst = program.code[pc];
+    const Inst &inst = code[pc];
     ++executed;
     ++block.counters.instructions[size_t(inst.instClass)];
     uint32_t mask = active;
     if (inst.guard != kNoGuard) {
-      if (!checkWritten(inst, {inst.guard, inst.guardPoison}, active, "the predicate"))
+      if (kChecked &&
+          !checkWritten(inst, {inst.guard, inst.guardPoison}, active, "the predicate"))
         break;
       uint32_t holds = registers[inst.guard];
       mask &= inst.guardNegated ? ~holds : holds;
     }
+    uint32_t lanes = static_cast<uint32_t>(std::popcount(mask));
+    laneInstructions += lanes;
+    if (profile) {
+      ++profile[pc].executed;
+      profile[pc].lanes += lanes;
+    }
     nextPc = pc + 1;
     branched = false;
     if (mask != 0 || inst.control) {
-      if (inst.poisonRule == PoisonRule::Spread)
+      if (kChecked && inst.poisonRule == PoisonRule::Spread)
         spreadPoison(inst, mask);
       inst.exec(*this, inst, mask);
     }
@@ -133,8 +143,11 @@ uint64_t Warp::run(uint64_t budget) {
     if (branched || (!waiting.empty() && pc >= waiting.back().pc))
       selectLowest();
   }
+  block.counters.laneInstructions += laneInstructions;
   return executed;
 }
+template uint64_t Warp::runChecked<true>(uint64_t);
+template uint64_t Warp::runChecked<false>(uint64_t);
 
 void Warp::add(uint32_t target, uint32_t lanes) {
   if (lanes == 0)
@@ -156,6 +169,7 @@ void Warp::selectLowest() {
   if (waiting.empty()) {
     assert(live == 0 && "lanes that have not exited are somewhere");
     state = WarpState::Exited;
+    block.noteProgress();
     return;
   }
   pc = waiting.back().pc;
@@ -187,14 +201,17 @@ void Warp::exitLanes(uint32_t mask) {
   branched = true;
 }
 
-void Warp::fail(const Inst &inst, unsigned lane, std::string message) {
+void Warp::fail(const Inst &inst, unsigned lane, std::string message, std::string note) {
   if (state == WarpState::Failed)
     return;
   state = WarpState::Failed;
   const Dim3 &id = block.id;
-  Error fault = block.launch.module.source.errorAt(inst.line, message);
-  block.fail(std::move(fault).withNote("in lane {} of warp {} of block ({}, {}, {}) of kernel '{}'",
-                                       lane, index, id.x, id.y, id.z, program.name));
+  Error fault = block.launch.module.source.errorAt(inst.line, message)
+                    .withNote("in lane {} of warp {} of block ({}, {}, {}) of kernel '{}'", lane,
+                              index, id.x, id.y, id.z, program.name);
+  if (!note.empty())
+    fault.notes.push_back(std::move(note));
+  block.fail(std::move(fault));
 }
 
 bool Warp::checkWritten(const Inst &inst, const Place &place, uint32_t mask, std::string_view use) {

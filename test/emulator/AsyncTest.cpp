@@ -2,11 +2,13 @@
 #include "test/emulator/Run.h"
 
 #include <gtest/gtest.h>
+#include <set>
 
 namespace attn::emulator {
 namespace {
 
-constexpr LaunchOptions kLate{.mode = AsyncMode::Late}, kEarly{.mode = AsyncMode::Early};
+constexpr LaunchOptions kLate{.mode = AsyncMode::Late}, kEarly{.mode = AsyncMode::Early},
+    kRandom{.mode = AsyncMode::Random};
 
 void expectFault(const Outcome &outcome, const std::string &part) {
   EXPECT_NE(outcome.fault.find(part), std::string::npos) << outcome.fault;
@@ -29,7 +31,7 @@ const std::string kBoth =
     "  cp.async.cg.shared.global [y], [%in+16], 16;\n  cp.async.commit_group;\n";
 
 TEST(AsyncCopy, ArrivesAtTheWait) {
-  for (const LaunchOptions &options : {kLate, kEarly}) {
+  for (const LaunchOptions &options : {kLate, kEarly, kRandom}) {
     Outcome outcome = copied(kBoth + "  cp.async.wait_group 0;\n", options);
     EXPECT_EQ(outcome.fault, "");
     EXPECT_EQ(outcome.out, kInput);
@@ -38,14 +40,49 @@ TEST(AsyncCopy, ArrivesAtTheWait) {
 }
 
 TEST(AsyncCopy, IsInFlightUntilItsGroupIsWaitedFor) {
-  // One group may be pending: x is there, y is not.
-  expectFault(copied(kBoth + "  cp.async.wait_group 1;\n", kLate),
-              "reads shared byte 16, while the cp.async of line");
-  expectFault(copied(kBoth + "  cp.async.wait_group 2;\n", kLate),
-              "reads shared byte 0, while the cp.async of line");
-  expectFault(copied(kBoth, kLate), "reads shared byte 0, while");
-  // Early, the same program computes what was wanted: no mode alone finds everything.
-  EXPECT_EQ(copied(kBoth, kEarly).out, kInput);
+  // Wherever the bytes already are.
+  for (const LaunchOptions &options : {kLate, kEarly, kRandom}) {
+    // One group may be pending: x is there, y is not.
+    expectFault(copied(kBoth + "  cp.async.wait_group 1;\n", options),
+                "reads shared byte 16, while the cp.async of line");
+    expectFault(copied(kBoth + "  cp.async.wait_group 2;\n", options),
+                "reads shared byte 0, while the cp.async of line");
+    expectFault(copied(kBoth, options), "reads shared byte 0, while");
+  }
+}
+
+/// The words that a program which does not wait reads, without checks: x was 9 before the copy.
+std::vector<uint32_t> readWithoutWaiting(AsyncMode mode, uint64_t seed) {
+  Outcome outcome =
+      copied("  mov.u32 %r0, 9;\n  st.shared.v4.u32 [x], {%r0, %r0, %r0, %r0};\n"
+             "  st.shared.v4.u32 [y], {%r0, %r0, %r0, %r0};\n"
+             "  cp.async.cg.shared.global [x], [%in], 16;\n"
+             "  cp.async.cg.shared.global [y], [%in+16], 16;\n  mov.u32 %r5, 0;\n"
+             "spin:\n  add.u32 %r5, %r5, 1;\n  setp.lt.u32 %p0, %r5, 99;\n  @%p0 bra spin;\n",
+             {.mode = mode, .seed = seed, .checks = false});
+  EXPECT_EQ(outcome.fault, "");
+  return {outcome.out[0], outcome.out[4]};
+}
+
+TEST(AsyncCopy, ArrivesWhenTheModeSays) {
+  using Words = std::vector<uint32_t>;
+  EXPECT_EQ(readWithoutWaiting(AsyncMode::Late, 0), (Words{9, 9}));
+  EXPECT_EQ(readWithoutWaiting(AsyncMode::Early, 0), (Words{1, 5}));
+  // At random: none, both, and either one without the other; the same again from the same seed.
+  std::set<Words> seen;
+  for (uint64_t seed = 0; seed < 64; ++seed) {
+    seen.insert(readWithoutWaiting(AsyncMode::Random, seed));
+    EXPECT_EQ(readWithoutWaiting(AsyncMode::Random, seed),
+              readWithoutWaiting(AsyncMode::Random, seed));
+  }
+  EXPECT_EQ(seen, (std::set<Words>{{1, 5}, {1, 9}, {9, 5}, {9, 9}}));
+}
+
+TEST(AsyncCopy, IsTheOnlyOneIntoItsBytes) {
+  const std::string twice = "  cp.async.cg.shared.global [x], [%in], 16;\n"
+                            "  cp.async.ca.shared.global [x+8], [%in], 4;\n";
+  for (const LaunchOptions &options : {kLate, kEarly, kRandom})
+    expectFault(copied(twice, options), "writes shared byte 8, while the cp.async of line");
 }
 
 TEST(AsyncCopy, OutsideOfAGroupIsNotWaitedFor) {
@@ -68,7 +105,7 @@ TEST(AsyncCopy, FillsWithZeros) {
       "  cp.async.cg.shared.global [x], [%in], 16, %r0;\n"
       // Nothing is read, so the address may be any.
       "  cp.async.cg.shared.global [y], [%d9], 16, %r5;\n  cp.async.wait_all;\n";
-  for (const LaunchOptions &options : {kLate, kEarly}) {
+  for (const LaunchOptions &options : {kLate, kEarly, kRandom}) {
     Outcome outcome = copied(body, options);
     EXPECT_EQ(outcome.fault, "");
     EXPECT_EQ(outcome.out, (std::vector<uint32_t>{1, 2, 0, 0, 0, 0, 0, 0}));
@@ -133,7 +170,7 @@ TEST(AsyncCopy, GroupsBelongToLanes) {
 }
 
 // Two stages, the refill one iteration ahead: correct with the barrier at the end of the loop, and
-// wrong (early) or reported (late) without it or with a wait that is one group too weak.
+// reported without it or with a wait that is one group too weak.
 std::string pipeline(const std::string &wait, const std::string &barrier) {
   return R"(
   .shared .align 16 .b8 stage[1024];
@@ -183,21 +220,23 @@ TEST(AsyncCopy, FeedsAPipeline) {
     expected[127 - i % 128] += in[i];
   }
   const std::string wait = "  cp.async.wait_group 1;\n", barrier = "  bar.sync 0;\n";
-  for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early})
+  for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early, AsyncMode::Random})
     for (uint64_t seed = 0; seed < 6; ++seed) {
       LaunchOptions options{.mode = mode, .seed = seed};
       Outcome right = runBody(pipeline(wait, barrier), in, 128, options, 128);
       EXPECT_EQ(right.fault, "");
       EXPECT_EQ(right.out, expected);
     }
+  for (uint64_t seed = 0; seed < 6; ++seed)
+    EXPECT_EQ(runBody(pipeline(wait, barrier), in, 128, {.seed = seed, .checks = false}, 128).out,
+              expected);
+  // The checks find each fault in every mode and schedule.
   auto caught = [&](const std::string &body) {
-    for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early})
-      for (uint64_t seed = 0; seed < 6; ++seed) {
-        Outcome outcome = runBody(body, in, 128, {.mode = mode, .seed = seed}, 128);
-        if (!outcome.fault.empty() || outcome.out != expected)
-          return true;
-      }
-    return false;
+    for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early, AsyncMode::Random})
+      for (uint64_t seed = 0; seed < 6; ++seed)
+        if (runBody(body, in, 128, {.mode = mode, .seed = seed}, 128).fault.empty())
+          return false;
+    return true;
   };
   EXPECT_TRUE(caught(pipeline("", barrier)));
   EXPECT_TRUE(caught(pipeline("  cp.async.wait_group 2;\n", barrier)));

@@ -311,5 +311,15 @@ TEST(Poison, ReachesPredicatesThroughArithmetic) {
   EXPECT_EQ(outcome.out[3], 4u);
 }
 
+// Without a meaning here, but they must be well-formed.
+TEST(Hints, AreTakenOrRefused) {
+  EXPECT_EQ(oneWord("  griddepcontrol.wait;\n  griddepcontrol.launch_dependents;\n"
+                    "  setmaxnreg.dec.sync.aligned.u32 40;\n  nanosleep.u32 100;\n"
+                    "  fence.mbarrier_init.release.cluster;\n  mov.u32 %r9, 6;\n"),
+            6u);
+  expectFault(runBody("  setmaxnreg.inc.sync.aligned.u32 41;\n", {}, 1),
+              "the number of registers is a multiple of 8 from 24 to 256");
+}
+
 } // namespace
 } // namespace attn::emulator

@@ -2,35 +2,45 @@
 #include "runtime/emulator/Block.h"
 #include "runtime/emulator/Lanes.h"
 
+#include <bit>
+
 namespace attn::emulator {
 namespace {
 
-/// One lane; false after a fault.
-bool copyLane(Warp &warp, const Inst &inst, unsigned lane, uint32_t bytes, uint32_t sourceBytes) {
-  if (sourceBytes > bytes) {
-    warp.fail(
-        inst, lane,
-        fmt::format("the source has {} bytes, more than the {} of the copy", sourceBytes, bytes));
-    return false;
+/// Where the lanes that read anything read from. Nothing is read where the source size is 0,
+/// whatever the address.
+bool locateSources(Warp &warp, const Inst &inst, uint32_t mask, LanePointers &sources) {
+  const uint32_t *sizes = warp.words(inst.source(2));
+  uint32_t full = 0, partial = 0;
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    if ((mask >> lane & 1) == 0)
+      continue;
+    if (sizes[lane] > inst.extra) {
+      warp.fail(inst, lane,
+                fmt::format("the source has {} bytes, more than the {} of the copy", sizes[lane],
+                            inst.extra));
+      return false;
+    }
+    full |= uint32_t(sizes[lane] == inst.extra) << lane;
+    partial |= uint32_t(sizes[lane] != inst.extra && sizes[lane] != 0) << lane;
   }
-  uint64_t to = warp.address(inst, inst.source(0), inst.wideAddress, inst.immediate, lane);
-  if (!warp.access(inst, Space::Shared, to, bytes, Access::Write, lane))
+  auto locate = [&](uint32_t lanes, uint32_t bytes) {
+    LanePointers found;
+    if (!warp.access(inst, Space::Global,
+                     warp.addresses(inst.source(1), true, inst.immediate2, lanes), lanes, bytes,
+                     Access::Read, found, inst.extra))
+      return false;
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      sources[lane] = lanes >> lane & 1 ? found[lane] : sources[lane];
+    return true;
+  };
+  if (full != 0 && !locate(full, inst.extra))
     return false;
-  const uint8_t *source = nullptr;
-  if (sourceBytes != 0) { // nothing is read otherwise, whatever the address
-    uint64_t from = warp.address(inst, inst.source(1), true, inst.immediate2, lane);
-    source = warp.access(inst, Space::Global, from, sourceBytes, Access::Read, lane, bytes);
-    if (source == nullptr)
+  for (uint32_t lanes = partial; lanes != 0; lanes &= lanes - 1) {
+    unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+    if (!locate(1u << lane, sizes[lane]))
       return false;
   }
-  AsyncCopy copy{uint8_t(lane), uint8_t(bytes),   uint8_t(sourceBytes),
-                 inst.line,     to - kSharedBase, source};
-  if (warp.block.launch.options.mode == AsyncMode::Early) {
-    warp.block.complete(copy);
-    return true;
-  }
-  warp.block.shared.mark(copy.target, bytes, ShadowedBytes::InFlight);
-  warp.copies.issue(copy);
   return true;
 }
 
@@ -38,21 +48,73 @@ void copy(Warp &warp, const Inst &inst, uint32_t mask) {
   for (unsigned i = 0; i < 3; ++i)
     if (!warp.checkWritten(inst, inst.source(i), mask, i < 2 ? "the address" : "the source size"))
       return;
-  const uint32_t *sourceBytes = warp.words(inst.source(2));
-  for (unsigned lane = 0; lane < kLanes; ++lane)
-    if (mask >> lane & 1 && !copyLane(warp, inst, lane, inst.extra, sourceBytes[lane]))
-      return;
+  Block &block = warp.block;
+  LaneAddresses targets = warp.addresses(inst, mask), offsets;
+  LanePointers sources{};
+  if (!warp.checkAligned(inst, targets, mask, inst.extra, Access::Write, inst.extra) ||
+      !warp.sharedOffsets(inst, targets, mask, inst.extra, Access::Write, offsets) ||
+      !locateSources(warp, inst, mask, sources))
+    return;
+  if (!block.profile.empty())
+    block.profile[warp.pcOf(inst)].addAsync(offsets.data(), mask, inst.extra);
+  const uint32_t *sizes = warp.words(inst.source(2));
+  for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+    unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+    if (warp.checked)
+      if (auto fault =
+              block.shared.beginCopy(warp.accessor(inst), lane, offsets[lane], inst.extra))
+        return warp.report(inst, Access::Write, *fault);
+    AsyncCopy copy;
+    copy.lane = static_cast<uint8_t>(lane);
+    copy.bytes = static_cast<uint8_t>(inst.extra);
+    copy.sourceBytes = static_cast<uint8_t>(sizes[lane]);
+    copy.pc = warp.pcOf(inst);
+    copy.target = offsets[lane];
+    copy.source = sources[lane];
+    block.schedule(copy);
+    warp.copies.issue(copy);
+  }
 }
 
 void commit(Warp &warp, const Inst &, uint32_t mask) { warp.copies.commit(mask); }
 
 void wait(Warp &warp, const Inst &inst, uint32_t mask) {
   for (const AsyncCopy &copy : warp.copies.wait(mask, static_cast<uint64_t>(inst.immediate)))
-    warp.block.complete(copy);
+    warp.block.complete(warp, copy);
 }
 void waitAll(Warp &warp, const Inst &inst, uint32_t mask) {
   warp.copies.commit(mask);
   wait(warp, inst, mask);
+}
+
+/// The mbarrier counts an arrival once the thread's earlier copies are complete. Without .noinc it
+/// expects one more, so that its count does not change.
+void arriveLater(Warp &warp, const Inst &inst, uint32_t mask) {
+  if (!warp.checkWritten(inst, inst.source(0), mask, "the address"))
+    return;
+  Block &block = warp.block;
+  LaneAddresses offsets;
+  if (!warp.mbarrierOffsets(inst, mask, offsets))
+    return;
+  for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+    unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+    MBarrier &mbarrier = block.mbarriers.at[offsets[lane]];
+    if (!inst.flags && ++mbarrier.pending > MBarrier::kMostArrivals)
+      return warp.fail(inst, lane, "the mbarrier expects too many arrivals");
+    block.mbarriers.arrivals.push_back(
+        {&warp, lane, offsets[lane], warp.copies.issued(), warp.clocks.now});
+  }
+  ++warp.clocks.now.of[warp.index];
+}
+ExecFn decodeArriveLater(InstDecoder &decoder) {
+  decoder.expectOneOf({"arrive"});
+  decoder.inst.flags = decoder.take("noinc");
+  decoder.inst.space =
+      decoder.takeOneOf({"shared", "shared::cta"}) < 0 ? Space::Generic : Space::Shared;
+  decoder.takeType({Type::B64});
+  decoder.readAddress();
+  decoder.inst.poisonRule = PoisonRule::Operation;
+  return arriveLater;
 }
 
 ExecFn decodeCopy(InstDecoder &decoder) {
@@ -81,6 +143,8 @@ ExecFn decodeCopy(InstDecoder &decoder) {
 
 ExecFn decodeCp(InstDecoder &decoder) {
   decoder.expectOneOf({"async"});
+  if (decoder.take("mbarrier"))
+    return decodeArriveLater(decoder);
   if (decoder.take("commit_group")) {
     decoder.inst.instClass = InstClass::AsyncWait;
     return commit;

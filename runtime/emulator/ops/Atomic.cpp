@@ -84,15 +84,14 @@ template <class S, class F> void update(Warp &warp, const Inst &inst, uint32_t m
       return;
   const Slot<S> *b = warp.lanes<S>(inst.source(1)),
                 *c = warp.lanes<S>(inst.source(inst.sources > 2 ? 2 : 1));
+  LanePointers at;
+  if (!warp.access(inst, inst.space, warp.addresses(inst, mask), mask, sizeof(S), Access::Atomic,
+                   at))
+    return;
   Slot<S> result[kLanes] = {};
-  for (unsigned lane = 0; lane < kLanes; ++lane) {
-    if ((mask >> lane & 1) == 0)
-      continue;
-    uint64_t address = warp.address(inst, base, inst.wideAddress, inst.immediate, lane);
-    uint8_t *bytes = warp.access(inst, inst.space, address, sizeof(S), Access::Atomic, lane);
-    if (bytes == nullptr)
-      return;
-    std::atomic_ref<S> target(*reinterpret_cast<S *>(bytes));
+  for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+    unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+    std::atomic_ref<S> target(*reinterpret_cast<S *>(at[lane]));
     S old = target.load();
     while (!target.compare_exchange_weak(
         old, F::at(old, static_cast<S>(b[lane]), static_cast<S>(c[lane])))) {
@@ -177,11 +176,16 @@ template <bool kReturns> ExecFn decode(InstDecoder &decoder) {
   Inst &inst = decoder.inst;
   int space = decoder.takeOneOf({"global", "shared", "shared::cta"});
   inst.space = space < 0 ? Space::Generic : space == 0 ? Space::Global : Space::Shared;
-  decoder.ignore({"relaxed", "acquire", "release", "acq_rel"});
+  inst.order = kStrong;
+  decoder.take("relaxed");
+  inst.order |= decoder.take("acquire") ? kAcquire : 0;
+  inst.order |= decoder.take("release") ? kRelease : 0;
+  inst.order |= decoder.take("acq_rel") ? kAcquire | kRelease : 0;
   decoder.ignore({"cta", "cluster", "gpu", "sys", "noftz"});
   int operation =
       decoder.expectOneOf({"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"});
   Type type = decoder.takeType();
+  decoder.noteStore(byteSize(type));
   if (kReturns)
     decoder.write(type);
   decoder.readAddress();

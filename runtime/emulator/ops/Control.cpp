@@ -66,6 +66,25 @@ ExecFn decodeNanosleep(InstDecoder &decoder) {
   return nothing;
 }
 
+/// Programmatic dependent launches: the grid before this one has ended.
+ExecFn decodeDependents(InstDecoder &decoder) {
+  decoder.expectOneOf({"wait", "launch_dependents"});
+  return nothing;
+}
+
+/// How many registers ptxas gives to a warp has no meaning here; only the operand is checked.
+void setRegisters(Warp &warp, const Inst &inst, uint32_t mask) { warp.checkWhole(inst, mask); }
+ExecFn decodeSetRegisters(InstDecoder &decoder) {
+  decoder.expectOneOf({"inc", "dec"});
+  decoder.expectOneOf({"sync"});
+  decoder.expectOneOf({"aligned"});
+  decoder.takeType({Type::U32});
+  int64_t count = decoder.readConstant();
+  if (count < 24 || count > 256 || count % 8 != 0)
+    decoder.fail("the number of registers is a multiple of 8 from 24 to 256");
+  return setRegisters;
+}
+
 // Barriers. source 0 is the number of the barrier, source 1 the number of threads or 0 for all.
 enum BarrierKind { Sync, Arrive, RedPopc, RedAnd, RedOr };
 
@@ -179,6 +198,8 @@ constexpr OpRow kRows[] = {
     {"ret", TypeClass::Any, InstClass::Branch, decodeReturn},
     {"exit", TypeClass::Any, InstClass::Branch, decodeReturn},
     {"trap", TypeClass::Any, InstClass::Other, decodeTrap},
+    {"griddepcontrol", TypeClass::Any, InstClass::Other, decodeDependents},
+    {"setmaxnreg", TypeClass::Any, InstClass::Other, decodeSetRegisters},
     {"nanosleep", TypeClass::Any, InstClass::Other, decodeNanosleep},
     {"bar", TypeClass::Any, InstClass::Barrier, decodeBarrier},
     {"barrier", TypeClass::Any, InstClass::Barrier, decodeBarrier},

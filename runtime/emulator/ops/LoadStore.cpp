@@ -3,6 +3,7 @@
 #include "runtime/emulator/Lanes.h"
 
 #include <atomic>
+#include <bit>
 
 namespace attn::emulator {
 namespace {
@@ -13,52 +14,48 @@ constexpr auto kMemoryTypes = {Type::B8,  Type::U8,  Type::S8,  Type::B16, Type:
 
 /// M is the type in memory, R the unsigned type of the register.
 template <class M, class R> void load(Warp &warp, const Inst &inst, uint32_t mask) {
-  const Place &base = inst.source(0);
-  if (!warp.checkWritten(inst, base, mask, "the address"))
+  if (!warp.checkWritten(inst, inst.source(0), mask, "the address"))
     return;
   const unsigned count = inst.destinations;
-  Slot<R> result[4][kLanes] = {};
-  for (unsigned lane = 0; lane < kLanes; ++lane) {
-    if ((mask >> lane & 1) == 0)
-      continue;
-    uint64_t address = warp.address(inst, base, inst.wideAddress, inst.immediate, lane);
-    const uint8_t *bytes =
-        warp.access(inst, inst.space, address, count * sizeof(M), Access::Read, lane);
-    if (bytes == nullptr)
-      return;
-    for (unsigned i = 0; i < count; ++i) {
+  LanePointers at;
+  if (!warp.access(inst, inst.space, warp.addresses(inst, mask), mask, count * sizeof(M),
+                   Access::Read, at))
+    return;
+  for (unsigned i = 0; i < count; ++i) {
+    Slot<R> result[kLanes];
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
       M value;
-      std::memcpy(&value, bytes + i * sizeof(M), sizeof(M));
-      result[i][lane] = static_cast<R>(value); // sign-extends if M is signed
+      std::memcpy(&value, at[lane] + i * sizeof(M), sizeof(M));
+      result[lane] = static_cast<R>(value); // sign-extends if M is signed
     }
+    warp.store(inst.places[i], result, mask);
   }
-  for (unsigned i = 0; i < count; ++i)
-    warp.store(inst.places[i], result[i], mask);
 }
 
 /// kWide: the register has 64 bits.
 template <class M, bool kWide> void store(Warp &warp, const Inst &inst, uint32_t mask) {
   using S = std::conditional_t<kWide, uint64_t, uint32_t>;
-  const Place &base = inst.source(0);
-  if (!warp.checkWritten(inst, base, mask, "the address"))
+  if (!warp.checkWritten(inst, inst.source(0), mask, "the address"))
     return;
   const unsigned count = inst.sources - 1u;
   bool shadowed = inst.space == Space::Shared || inst.space == Space::Local;
   for (unsigned i = 0; i < count && !shadowed; ++i)
     if (!warp.checkWritten(inst, inst.source(1 + i), mask, "a stored value"))
       return;
-  for (unsigned lane = 0; lane < kLanes; ++lane) {
-    if ((mask >> lane & 1) == 0)
-      continue;
-    uint64_t address = warp.address(inst, base, inst.wideAddress, inst.immediate, lane);
-    uint8_t *bytes = warp.access(inst, inst.space, address, count * sizeof(M), Access::Write, lane);
-    if (bytes == nullptr)
-      return;
-    for (unsigned i = 0; i < count; ++i) {
-      M value = static_cast<M>(warp.lanes<S>(inst.source(1 + i))[lane]);
-      std::memcpy(bytes + i * sizeof(M), &value, sizeof(M));
-      if (shadowed && warp.poison(inst.source(1 + i)) >> lane & 1)
-        warp.forget(inst.space, address + i * sizeof(M), sizeof(M), lane);
+  const LaneAddresses addresses = warp.addresses(inst, mask);
+  LanePointers at;
+  if (!warp.access(inst, inst.space, addresses, mask, count * sizeof(M), Access::Write, at))
+    return;
+  for (unsigned i = 0; i < count; ++i) {
+    const S *values = warp.lanes<S>(inst.source(1 + i));
+    for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+      unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+      M value = static_cast<M>(values[lane]);
+      std::memcpy(at[lane] + i * sizeof(M), &value, sizeof(M));
+    }
+    for (uint32_t lanes = warp.poison(inst.source(1 + i)) & mask; lanes != 0; lanes &= lanes - 1) {
+      unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+      warp.forget(inst.space, addresses[lane] + i * sizeof(M), sizeof(M), lane);
     }
   }
 }
@@ -107,11 +104,19 @@ Space takeSpace(InstDecoder &decoder) {
   return space < 0 ? Space::Generic : kSpaces[space];
 }
 
-/// Ordering, scope, caching: blocks see each other's stores at once here, whatever is asked for.
-/// True if a cache policy operand follows.
-bool takeHints(InstDecoder &decoder) {
-  decoder.ignore({"weak", "volatile", "relaxed", "acquire", "release", "mmio"});
+/// What the access orders. Blocks see each other's stores at once here, whatever the scope.
+void takeOrder(InstDecoder &decoder) {
+  decoder.take("weak");
+  for (std::string_view strong : {"volatile", "relaxed", "mmio"})
+    decoder.inst.order |= decoder.take(strong) ? kStrong : 0;
+  decoder.inst.order |= decoder.take("acquire") ? kStrong | kAcquire : 0;
+  decoder.inst.order |= decoder.take("release") ? kStrong | kRelease : 0;
   decoder.ignore({"gpu", "sys", "cta", "cluster"});
+}
+
+/// Caching. True if a cache policy operand follows.
+bool takeHints(InstDecoder &decoder) {
+  takeOrder(decoder);
   decoder.ignore({"ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc"});
   bool policy = decoder.take("L2::cache_hint");
   decoder.ignorePrefix("L1::");
@@ -155,6 +160,7 @@ ExecFn decodeStore(InstDecoder &decoder) {
     decoder.fail("an access has at most 16 bytes");
   if (inst.space == Space::Param || inst.space == Space::Const)
     decoder.fail("this space is read-only");
+  decoder.noteStore(byteSize(type));
   inst.poisonRule = PoisonRule::Operation;
   inst.instClass = inst.space == Space::Shared   ? InstClass::StoreShared
                    : inst.space == Space::Global ? InstClass::StoreGlobal
@@ -173,12 +179,20 @@ ExecFn decodePrefetch(InstDecoder &decoder) {
   return nothing;
 }
 
-void fence(Warp &, const Inst &, uint32_t) { std::atomic_thread_fence(std::memory_order_seq_cst); }
+void fence(Warp &warp, const Inst &, uint32_t) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  warp.clocks.fence();
+}
 ExecFn decodeMembar(InstDecoder &decoder) {
   decoder.expectOneOf({"cta", "gl", "sys"});
   return fence;
 }
 ExecFn decodeFence(InstDecoder &decoder) {
+  if (decoder.take("mbarrier_init")) {
+    decoder.expectOneOf({"release"});
+    decoder.expectOneOf({"cluster"});
+    return nothing;
+  }
   decoder.ignore({"sc", "acq_rel", "acquire", "release"});
   decoder.expectOneOf({"cta", "cluster", "gpu", "sys"});
   return fence;
