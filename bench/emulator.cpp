@@ -1,0 +1,200 @@
+// How fast the PTX emulator is on one core, in lane instructions per second: a loop of float
+// arithmetic, and the compiler's own attention kernel (mma, ldmatrix, cp.async); without checks,
+// with them, and with a profile as well.
+//
+//   emulator [TOKENS [--profile]]     512 unless said; --profile prints that of the attention kernel
+#include "codegen/nvvm/EmitPTX.h"
+#include "jit/Compilation.h"
+#include "runtime/CpuFeatures.h"
+#include "runtime/Launch.h"
+#include "runtime/emulator/Profile.h"
+#include "tools/RunInputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+using namespace attn;
+using emulator::Counters;
+using emulator::LaunchOptions;
+
+namespace {
+
+/// A launch with these options on one thread; ends the program after an error.
+using Launch = std::function<Counters(const LaunchOptions &)>;
+
+template <class T> T valueOf(Expected<T> result) {
+  if (result)
+    return *std::move(result);
+  fmt::print(stderr, "error: {}\n", result.error().message);
+  for (const std::string &note : result.error().notes)
+    fmt::print(stderr, "note: {}\n", note);
+  std::exit(1);
+}
+
+/// Lane instructions per second, in millions: the best of launches for about a second.
+double speedOf(const Launch &launch, LaunchOptions options) {
+  using Clock = std::chrono::steady_clock;
+  options.threads = 1;
+  launch(options);
+  double best = 0;
+  for (auto begin = Clock::now(); Clock::now() - begin < std::chrono::seconds(1);) {
+    auto start = Clock::now();
+    Counters counters = launch(options);
+    std::chrono::duration<double> took = Clock::now() - start;
+    best = std::max(best, double(counters.laneInstructions) / took.count() / 1e6);
+  }
+  return best;
+}
+
+void measure(const char *name, const Launch &launch) {
+  emulator::Profile profile;
+  LaunchOptions profiled;
+  profiled.profile = &profile;
+  fmt::print("{:<12} {:>10.0f} {:>10.0f} {:>15.0f}\n", name, speedOf(launch, {.checks = false}),
+             speedOf(launch, {}), speedOf(launch, profiled));
+}
+
+constexpr const char *kArithmetic = R"(
+.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry k(.param .u64 .ptr .global out)
+{
+  .reg .pred %p;
+  .reg .b32 %i;
+  .reg .f32 %f<8>;
+  .reg .b64 %out, %offset;
+  ld.param.u64 %out, [out];
+  mov.u32 %i, %tid.x;
+  mul.wide.u32 %offset, %i, 4;
+  add.u64 %out, %out, %offset;
+  cvt.rn.f32.u32 %f0, %i;
+  mov.f32 %f1, 0f3F7FF000;
+  mov.f32 %f2, 0f3DCCCCCD;
+  mov.f32 %f3, 0f00000000;
+  mov.u32 %i, 0;
+loop:
+  fma.rn.ftz.f32 %f0, %f0, %f1, %f2;
+  max.ftz.f32 %f3, %f3, %f0;
+  mul.ftz.f32 %f4, %f0, %f1;
+  add.ftz.f32 %f5, %f4, %f2;
+  fma.rn.ftz.f32 %f0, %f5, %f1, %f2;
+  add.u32 %i, %i, 1;
+  setp.lt.u32 %p, %i, 5000;
+  @%p bra loop;
+  add.f32 %f0, %f0, %f3;
+  st.global.f32 [%out], %f0;
+  ret;
+}
+)";
+
+void measureArithmetic() {
+  emulator::Module module = valueOf(emulator::Module::parse(kArithmetic));
+  measure("arithmetic", [&](const LaunchOptions &options) {
+    emulator::Memory memory;
+    std::vector<std::vector<uint8_t>> parameters{
+        emulator::parameterOf(memory.allocate("out", 128 * 4))};
+    return valueOf(
+        emulator::launch(module, "k", {4}, {128}, 0, parameters, memory, options));
+  });
+}
+
+/// Causal attention over one head of 64, compiled for sm_80.
+struct Attention {
+  nvvm::PtxKernel kernel;
+  tools::RunTensors tensors;
+  LaunchPlan plan;
+};
+
+Attention compileAttention(const std::string &tokens) {
+  Attention attention;
+  std::string spec = fmt::format("kernel bench {{ batch 1 heads 1 head_dim 64 dtype bf16 "
+                                 "tokens [{}] mask causal }}",
+                                 tokens);
+  Compilation compilation(llvm::errs());
+  const Target &target = *findTarget("sm_80");
+  if (failed(compilation.loadText(spec, "spec")) || failed(compilation.selectKernel("")) ||
+      failed(compilation.tile(target, {})))
+    std::exit(1);
+  mlir::FailureOr<nvvm::PtxKernel> kernel = nvvm::compileToPTX(compilation.module(), target);
+  if (failed(kernel))
+    std::exit(1);
+  attention.kernel = std::move(*kernel);
+  tools::RunOptions options;
+  options.random = 1;
+  attention.tensors = valueOf(tools::makeTensors(attention.kernel.info, options));
+  Bindings bindings;
+  bindings.q = attention.tensors.q;
+  bindings.k = attention.tensors.k;
+  bindings.v = attention.tensors.v;
+  bindings.o = attention.tensors.o;
+  bindings.lse = attention.tensors.lse;
+  attention.plan = valueOf(planLaunch(attention.kernel.info, bindings));
+  return attention;
+}
+
+/// The arguments with device addresses; the lengths of tables are those of KernelInfo.h.
+KernelArgs toDevice(const Attention &attention, emulator::Memory &memory) {
+  KernelArgs args = attention.plan.args();
+  auto map = [&](auto &pointer, const char *name, int64_t bytes, bool readOnly = true) {
+    void *host = const_cast<void *>(static_cast<const void *>(pointer));
+    uint64_t device = memory.map(name, host, uint64_t(bytes), readOnly);
+    std::memcpy(&pointer, &device, sizeof(device));
+  };
+  const int64_t offsets = args.queryTiles + 1;
+  const int64_t boxes = args.mapOffsets[offsets - 1] * 3;
+  map(args.q, "q", attention.tensors.q.byteSize());
+  map(args.k, "k", attention.tensors.k.byteSize());
+  map(args.v, "v", attention.tensors.v.byteSize());
+  map(args.o, "o", attention.tensors.o.byteSize(), false);
+  map(args.lse, "lse", attention.tensors.lse.byteSize(), false);
+  map(args.formulaOfHead, "formulaOfHead", 4);
+  map(args.headParams, "headParams", attention.kernel.info.headParamCount * 4);
+  map(args.mapOfHead, "mapOfHead", 4);
+  map(args.mapOffsets, "mapOffsets", offsets * 8);
+  map(args.boxes, "boxes", boxes * 4);
+  map(args.order, "order", attention.plan.tickets() * 4);
+  return args;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  std::string model = "unknown processor";
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.starts_with("model name")) {
+      model = line.substr(line.find(':') + 2);
+      break;
+    }
+  fmt::print("{}, {}; one core, millions of lane instructions per second\n\n", model,
+             isaLevelName(hostIsaLevel()));
+  fmt::print("{:<12} {:>10} {:>10} {:>15}\n", "", "no checks", "checks", "and a profile");
+  measureArithmetic();
+
+  Attention attention = compileAttention(argc > 1 ? argv[1] : "512");
+  const KernelInfo &info = attention.kernel.info;
+  emulator::Module module = valueOf(emulator::Module::parse(attention.kernel.ptx));
+  Launch launch = [&](const LaunchOptions &options) {
+    emulator::Memory memory;
+    std::vector<std::vector<uint8_t>> parameters{
+        emulator::parameterOf(toDevice(attention, memory))};
+    return valueOf(emulator::launch(module, info.entry, {uint32_t(attention.plan.tickets())},
+                                    {uint32_t(info.threadsPerBlock)}, uint64_t(info.sharedBytes),
+                                    parameters, memory, options));
+  };
+  measure("attention", launch);
+  if (argc > 2 && std::string_view(argv[2]) == "--profile") {
+    emulator::Profile profile;
+    LaunchOptions options;
+    options.profile = &profile;
+    launch(options);
+    fmt::print("\n{}", profile.text());
+  }
+}
