@@ -71,6 +71,10 @@ public:
   /// The next operand is a register or an immediate; an absent one becomes the constant `value`.
   void readOr(Type type, uint64_t value);
   void readFixed(Type type, uint64_t bits);
+  /// Whether the next operand is a predicate register.
+  bool nextIsPredicate() const;
+  /// The next operand is read, checked and then not used.
+  void ignoreOperand(Type type);
   /// The next operand is a label; its program counter.
   uint32_t readLabel();
   /// The next operand names a list of .branchtargets; its index.

@@ -323,6 +323,20 @@ void InstDecoder::readFixed(Type type, uint64_t bits) {
   push(kernel.constant(bits, byteSize(type)), false);
 }
 
+bool InstDecoder::nextIsPredicate() const {
+  const Operand *operand = peekOperand();
+  if (operand == nullptr || operand->kind != Operand::Kind::Name)
+    return false;
+  const KernelDecoder::Register *found = kernel.findRegister(statement.scope, operand->name);
+  return found != nullptr && found->type == Type::Pred;
+}
+
+void InstDecoder::ignoreOperand(Type type) {
+  read(type);
+  if (inst.sources != 0)
+    --inst.sources;
+}
+
 uint32_t InstDecoder::readLabel() {
   const Operand *operand = nextOf("a label");
   if (operand == nullptr)

@@ -123,8 +123,8 @@ std::optional<KernelDecoder::Register> KernelDecoder::findSpecial(const std::str
       {"%laneid", Special::LaneId},
       {"%warpid", Special::WarpId},
       {"%nwarpid", Special::NWarpId},
-      {"%smid", Special::SmId},
-      {"%nsmid", Special::NSmId},
+      {"%smid", Special::Zero},
+      {"%nsmid", Special::One},
       {"%gridid", Special::GridId},
       {"%lanemask_eq", Special::LaneMaskEq},
       {"%lanemask_lt", Special::LaneMaskLt},
@@ -132,7 +132,22 @@ std::optional<KernelDecoder::Register> KernelDecoder::findSpecial(const std::str
       {"%lanemask_gt", Special::LaneMaskGt},
       {"%lanemask_ge", Special::LaneMaskGe},
       {"%dynamic_smem_size", Special::DynamicSmemSize},
-      {"%total_smem_size", Special::TotalSmemSize}};
+      {"%total_smem_size", Special::TotalSmemSize},
+      // Each block is a cluster of its own.
+      {"%clusterid.x", Special::CtaidX},
+      {"%clusterid.y", Special::CtaidY},
+      {"%clusterid.z", Special::CtaidZ},
+      {"%nclusterid.x", Special::NctaidX},
+      {"%nclusterid.y", Special::NctaidY},
+      {"%nclusterid.z", Special::NctaidZ},
+      {"%cluster_ctaid.x", Special::Zero},
+      {"%cluster_ctaid.y", Special::Zero},
+      {"%cluster_ctaid.z", Special::Zero},
+      {"%cluster_nctaid.x", Special::One},
+      {"%cluster_nctaid.y", Special::One},
+      {"%cluster_nctaid.z", Special::One},
+      {"%cluster_ctarank", Special::Zero},
+      {"%cluster_nctarank", Special::One}};
   auto known = kSpecials.find(name);
   if (known == kSpecials.end())
     return std::nullopt;

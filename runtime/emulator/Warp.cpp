@@ -61,9 +61,9 @@ static uint32_t specialValue(Special special, const Warp &warp, uint32_t lane) {
     return warp.index;
   case Special::NWarpId:
     return (block.x * block.y * block.z + kLanes - 1) / kLanes;
-  case Special::SmId:
+  case Special::Zero:
     return 0;
-  case Special::NSmId:
+  case Special::One:
     return 1;
   case Special::GridId:
     return 1;

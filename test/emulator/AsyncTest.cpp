@@ -112,6 +112,17 @@ TEST(AsyncCopy, FillsWithZeros) {
   }
 }
 
+// A predicate in place of the size: where it holds, zeros come instead of the source.
+TEST(AsyncCopy, MayIgnoreItsSource) {
+  const std::string body = "  setp.eq.u32 %p0, %lane, 0;\n  mov.u64 %d9, 0;\n"
+                           "  cp.async.cg.shared.global [x], [%d9], 16, %p0;\n"
+                           "  cp.async.cg.shared.global [y], [%in], 16, !%p0;\n"
+                           "  cp.async.wait_all;\n";
+  Outcome outcome = copied(body, kLate);
+  EXPECT_EQ(outcome.fault, "");
+  EXPECT_EQ(outcome.out, (std::vector<uint32_t>{0, 0, 0, 0, 1, 2, 3, 4}));
+}
+
 TEST(AsyncCopy, CopiesSmallPieces) {
   Outcome outcome = copied("  cp.async.ca.shared.global [x], [%in+4], 4;\n"
                            "  cp.async.ca.shared.global [x+4], [%in+8], 4;\n"

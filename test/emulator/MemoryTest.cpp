@@ -179,6 +179,31 @@ TEST(Atomic, ReturnsTheOldValue) {
   }
 }
 
+TEST(Atomic, AddsVectors) {
+  Outcome outcome = runBody("  mov.b32 %r0, 0f3F800000;\n  mov.b32 %r1, 0f40000000;\n"
+                            "  mov.b32 %r2, 0;\n"
+                            "  setp.eq.u32 %p0, %lane, 0;\n"
+                            "  @%p0 st.global.v2.b32 [%out], {%r2, %r2};\n  bar.sync 0;\n"
+                            "  red.global.add.v2.f32 [%out], {%r0, %r1};\n",
+                            {}, 2);
+  EXPECT_EQ(outcome.fault, "");
+  EXPECT_EQ(outcome.out, (std::vector<uint32_t>{0x42000000, 0x42800000})); // 32 and 64
+}
+
+TEST(Spaces, AreToldApart) {
+  const std::string begin = "  .shared .align 4 .b8 x[8];\n  mov.u64 %d0, x;\n"
+                            "  cvta.shared.u64 %d1, %d0;\n";
+  auto is = [&](const std::string &space, const std::string &address) {
+    return firstWord(begin + "  isspacep." + space + " %p0, " + address +
+                     ";\n  selp.u32 %r9, 1, 0, %p0;\n");
+  };
+  EXPECT_EQ(is("shared", "%d1"), 1u);
+  EXPECT_EQ(is("global", "%d1"), 0u);
+  EXPECT_EQ(is("local", "%d1"), 0u);
+  EXPECT_EQ(is("global", "%out"), 1u);
+  EXPECT_EQ(is("shared", "%out"), 0u);
+}
+
 TEST(Atomic, AddsOverLanesAndBlocks) {
   Expected<Module> module = Module::parse(kernelText("  red.global.add.u32 [%out], 1;\n"
                                                      "  atom.global.add.u64 %d1, [%out+8], 1;\n"));

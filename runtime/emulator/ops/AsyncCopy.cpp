@@ -7,10 +7,24 @@
 namespace attn::emulator {
 namespace {
 
+constexpr uint8_t kIgnoresFlag = 1, kNegatedFlag = 2;
+
+/// How many bytes each lane reads: source 2 says it, or, as a predicate, that it reads none.
+std::array<uint32_t, kLanes> sourceSizes(const Warp &warp, const Inst &inst) {
+  std::array<uint32_t, kLanes> sizes;
+  const uint32_t *words = warp.words(inst.source(2));
+  uint32_t ignores = inst.flags & kNegatedFlag ? ~words[0] : words[0];
+  for (unsigned lane = 0; lane < kLanes; ++lane)
+    sizes[lane] = (inst.flags & kIgnoresFlag) == 0 ? words[lane]
+                  : ignores >> lane & 1          ? 0
+                                                 : inst.extra;
+  return sizes;
+}
+
 /// Where the lanes that read anything read from. Nothing is read where the source size is 0,
 /// whatever the address.
-bool locateSources(Warp &warp, const Inst &inst, uint32_t mask, LanePointers &sources) {
-  const uint32_t *sizes = warp.words(inst.source(2));
+bool locateSources(Warp &warp, const Inst &inst, uint32_t mask,
+                   const std::array<uint32_t, kLanes> &sizes, LanePointers &sources) {
   uint32_t full = 0, partial = 0;
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     if ((mask >> lane & 1) == 0)
@@ -51,13 +65,13 @@ void copy(Warp &warp, const Inst &inst, uint32_t mask) {
   Block &block = warp.block;
   LaneAddresses targets = warp.addresses(inst, mask), offsets;
   LanePointers sources{};
+  const std::array<uint32_t, kLanes> sizes = sourceSizes(warp, inst);
   if (!warp.checkAligned(inst, targets, mask, inst.extra, Access::Write, inst.extra) ||
       !warp.sharedOffsets(inst, targets, mask, inst.extra, Access::Write, offsets) ||
-      !locateSources(warp, inst, mask, sources))
+      !locateSources(warp, inst, mask, sizes, sources))
     return;
   if (!block.profile.empty())
     block.profile[warp.pcOf(inst)].addAsync(offsets.data(), mask, inst.extra);
-  const uint32_t *sizes = warp.words(inst.source(2));
   for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
     unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
     if (warp.checked)
@@ -131,12 +145,15 @@ ExecFn decodeCopy(InstDecoder &decoder) {
   if (inst.extra != 16 && (bypassesL1 || (inst.extra != 4 && inst.extra != 8)))
     decoder.fail(bypassesL1 ? "cp.async.cg copies 16 bytes"
                             : "cp.async.ca copies 4, 8 or 16 bytes");
-  if (decoder.operandsLeft() > (policy ? 1u : 0u))
+  if (decoder.nextIsPredicate()) {
+    inst.flags |= kIgnoresFlag;
+    decoder.readPredicate(kNegatedFlag);
+  } else if (decoder.operandsLeft() > (policy ? 1u : 0u))
     decoder.read(Type::U32);
   else
     decoder.readFixed(Type::U32, inst.extra);
   if (policy)
-    decoder.read(Type::B64);
+    decoder.ignoreOperand(Type::B64);
   inst.poisonRule = PoisonRule::Operation;
   return copy;
 }

@@ -75,6 +75,15 @@ template <FloatFormat kFormat> struct AddHalves {
   }
 };
 
+/// Replaces the value at `bytes` by F of it and the operands; returns the old one.
+template <class S, class F> S updateAt(uint8_t *bytes, S b, S c) {
+  std::atomic_ref<S> target(*reinterpret_cast<S *>(bytes));
+  S old = target.load();
+  while (!target.compare_exchange_weak(old, F::at(old, b, c))) {
+  }
+  return old;
+}
+
 template <class S, class F> void update(Warp &warp, const Inst &inst, uint32_t mask) {
   const Place &base = inst.source(0);
   if (!warp.checkWritten(inst, base, mask, "the address"))
@@ -91,15 +100,29 @@ template <class S, class F> void update(Warp &warp, const Inst &inst, uint32_t m
   Slot<S> result[kLanes] = {};
   for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
     unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
-    std::atomic_ref<S> target(*reinterpret_cast<S *>(at[lane]));
-    S old = target.load();
-    while (!target.compare_exchange_weak(
-        old, F::at(old, static_cast<S>(b[lane]), static_cast<S>(c[lane])))) {
-    }
-    result[lane] = old;
+    result[lane] =
+        updateAt<S, F>(at[lane], static_cast<S>(b[lane]), static_cast<S>(c[lane]));
   }
   if (inst.destinations != 0)
     warp.store(inst.places[0], result, mask);
+}
+
+/// red.add.v2.f32 and .v4: each element by itself.
+void addVector(Warp &warp, const Inst &inst, uint32_t mask) {
+  const unsigned count = inst.sources - 1u;
+  for (unsigned i = 0; i <= count; ++i)
+    if (!warp.checkWritten(inst, inst.source(i), mask, i == 0 ? "the address" : "a stored value"))
+      return;
+  LanePointers at;
+  if (!warp.access(inst, inst.space, warp.addresses(inst, mask), mask, 4 * count, Access::Atomic,
+                   at))
+    return;
+  for (uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+    unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+    for (unsigned i = 0; i < count; ++i)
+      updateAt<uint32_t, AddFloatFlushed>(at[lane] + 4 * i,
+                                          warp.words(inst.source(1 + i))[lane], 0);
+  }
 }
 
 enum Operation { OpAdd, OpMin, OpMax, OpAnd, OpOr, OpXor, OpExch, OpCas, OpInc, OpDec };
@@ -182,6 +205,7 @@ template <bool kReturns> ExecFn decode(InstDecoder &decoder) {
   inst.order |= decoder.take("release") ? kRelease : 0;
   inst.order |= decoder.take("acq_rel") ? kAcquire | kRelease : 0;
   decoder.ignore({"cta", "cluster", "gpu", "sys", "noftz"});
+  int vector = kReturns ? -1 : decoder.takeOneOf({"v2", "v4"});
   int operation =
       decoder.expectOneOf({"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"});
   Type type = decoder.takeType();
@@ -189,6 +213,12 @@ template <bool kReturns> ExecFn decode(InstDecoder &decoder) {
   if (kReturns)
     decoder.write(type);
   decoder.readAddress();
+  if (vector >= 0) {
+    decoder.readVector(type, vector == 0 ? 2 : 4);
+    if (type != Type::F32 || operation != OpAdd || inst.space != Space::Global)
+      decoder.fail("vectors are added to global memory, as '.f32'");
+    return addVector;
+  }
   decoder.read(type);
   if (operation == OpCas)
     decoder.read(type);

@@ -291,7 +291,28 @@ ExecFn decodeBfi(InstDecoder &decoder) {
   return type == Type::B32 ? bfi<uint32_t> : bfi<uint64_t>;
 }
 
+/// The n-th set bit of a mask from `base` on, upwards (offset n > 0), downwards (n < 0), or `base`
+/// itself (0) if it is set; all ones if there is none.
+struct Fns {
+  static uint32_t apply(uint32_t bits, uint32_t base, int32_t offset) {
+    int64_t left = offset < 0 ? -int64_t(offset) : offset == 0 ? 1 : offset;
+    for (uint32_t at = base; at < 32; offset < 0 ? --at : ++at) {
+      if ((bits >> at & 1) && --left == 0)
+        return at;
+      if (offset == 0)
+        break;
+    }
+    return 0xffffffff;
+  }
+};
+ExecFn decodeFns(InstDecoder &decoder) {
+  decoder.takeType({Type::B32});
+  sameType(decoder, Type::B32, 3);
+  return ternary<uint32_t, uint32_t, uint32_t, int32_t, Fns>;
+}
+
 constexpr OpRow kRows[] = {
+    {"fns", TypeClass::Any, InstClass::Integer, decodeFns},
     {"and", TypeClass::Integer, InstClass::Integer, decodeLogic<And>},
     {"or", TypeClass::Integer, InstClass::Integer, decodeLogic<Or>},
     {"xor", TypeClass::Integer, InstClass::Integer, decodeLogic<Xor>},

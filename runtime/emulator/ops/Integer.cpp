@@ -172,7 +172,41 @@ ExecFn decodeSad(InstDecoder &decoder) {
   return byIntegerType(type, []<class T>(T) { return kTernary<T, Sad<T>>; });
 }
 
+/// c plus the products of the 4 bytes of a and b (kHalves: of the 2 halves of a with the lower or
+/// upper 2 bytes of b), which are signed where inst.flags say so. Wraps.
+constexpr uint8_t kSignedA = 1, kSignedB = 2, kUpper = 4;
+int64_t extended(uint32_t bits, unsigned width, bool isSigned) {
+  return isSigned ? int64_t(int32_t(bits << (32 - width)) >> (32 - width))
+                  : int64_t(bits & ((1u << width) - 1));
+}
+template <bool kHalves> void dotProduct(Warp &warp, const Inst &inst, uint32_t mask) {
+  const uint32_t *a = warp.words(inst.places[1]), *b = warp.words(inst.places[2]),
+                 *c = warp.words(inst.places[3]);
+  constexpr unsigned kWidth = kHalves ? 16 : 8;
+  const unsigned first = inst.flags & kUpper ? 16 : 0;
+  uint32_t result[kLanes];
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    int64_t sum = c[lane];
+    for (unsigned i = 0; i < 32 / kWidth; ++i)
+      sum += extended(a[lane] >> kWidth * i, kWidth, inst.flags & kSignedA) *
+             extended(b[lane] >> (first + 8 * i), 8, inst.flags & kSignedB);
+    result[lane] = static_cast<uint32_t>(sum);
+  }
+  warp.store(inst.places[0], result, mask);
+}
+template <bool kHalves> ExecFn decodeDot(InstDecoder &decoder) {
+  uint8_t &flags = decoder.inst.flags;
+  if (kHalves && decoder.expectOneOf({"lo", "hi"}) == 1)
+    flags |= kUpper;
+  flags |= decoder.takeType({Type::U32, Type::S32}) == Type::S32 ? kSignedA : 0;
+  flags |= decoder.takeType({Type::U32, Type::S32}) == Type::S32 ? kSignedB : 0;
+  sameType(decoder, Type::B32, 3);
+  return dotProduct<kHalves>;
+}
+
 constexpr OpRow kRows[] = {
+    {"dp4a", TypeClass::Any, InstClass::Integer, decodeDot<false>},
+    {"dp2a", TypeClass::Any, InstClass::Integer, decodeDot<true>},
     {"add", TypeClass::Integer, InstClass::Integer, decodeSum<Add, AddSat>},
     {"sub", TypeClass::Integer, InstClass::Integer, decodeSum<Sub, SubSat>},
     {"mul", TypeClass::Integer, InstClass::Integer, decodeMul},

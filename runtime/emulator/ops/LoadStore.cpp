@@ -150,8 +150,7 @@ ExecFn decodeLoad(InstDecoder &decoder) {
 ExecFn decodeStore(InstDecoder &decoder) {
   Inst &inst = decoder.inst;
   inst.space = takeSpace(decoder);
-  if (takeHints(decoder))
-    decoder.fail("a cache policy is not supported here");
+  bool policy = takeHints(decoder);
   size_t count = takeVector(decoder);
   Type type = decoder.takeType(kMemoryTypes);
   decoder.readAddress();
@@ -161,6 +160,8 @@ ExecFn decodeStore(InstDecoder &decoder) {
   if (inst.space == Space::Param || inst.space == Space::Const)
     decoder.fail("this space is read-only");
   decoder.noteStore(byteSize(type));
+  if (policy)
+    decoder.ignoreOperand(Type::B64);
   inst.poisonRule = PoisonRule::Operation;
   inst.instClass = inst.space == Space::Shared   ? InstClass::StoreShared
                    : inst.space == Space::Global ? InstClass::StoreGlobal
@@ -176,6 +177,16 @@ ExecFn decodePrefetch(InstDecoder &decoder) {
   decoder.ignore({"L1", "L2"});
   decoder.ignorePrefix("L2::");
   decoder.readAddress();
+  return nothing;
+}
+
+/// discard: the bytes may keep their values.
+ExecFn decodeDiscard(InstDecoder &decoder) {
+  decoder.expectOneOf({"L2"});
+  decoder.inst.space = takeSpace(decoder);
+  decoder.readAddress();
+  if (decoder.readConstant() != 128)
+    decoder.fail("discard takes 128 bytes");
   return nothing;
 }
 
@@ -218,6 +229,7 @@ constexpr OpRow kRows[] = {
     {"ldu", TypeClass::Any, InstClass::LoadOther, decodeLoad},
     {"st", TypeClass::Any, InstClass::StoreOther, decodeStore},
     {"prefetch", TypeClass::Any, InstClass::Other, decodePrefetch},
+    {"discard", TypeClass::Any, InstClass::Other, decodeDiscard},
     {"prefetchu", TypeClass::Any, InstClass::Other, decodePrefetch},
     {"membar", TypeClass::Any, InstClass::Other, decodeMembar},
     {"fence", TypeClass::Any, InstClass::Other, decodeFence},

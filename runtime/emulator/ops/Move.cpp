@@ -103,7 +103,30 @@ ExecFn decodeCvta(InstDecoder &decoder) {
   return offsetAddress;
 }
 
+/// isspacep: whether a generic address lies in the window of a space; global: in none.
+void isInSpace(Warp &warp, const Inst &inst, uint32_t mask) {
+  const uint64_t *a = warp.lanes<uint64_t>(inst.places[1]);
+  uint32_t result = 0;
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    bool holds = inst.immediate == 0;
+    for (uint64_t window : {kSharedWindow, kLocalWindow, kParamWindow})
+      if (a[lane] - window < kWindowSize)
+        holds = window == static_cast<uint64_t>(inst.immediate);
+    result |= uint32_t(holds) << lane;
+  }
+  warp.storePredicate(inst.places[0], result, mask);
+}
+ExecFn decodeIsInSpace(InstDecoder &decoder) {
+  int space = decoder.expectOneOf({"global", "shared", "shared::cta", "local", "param"});
+  constexpr uint64_t kWindows[] = {0, kSharedWindow, kSharedWindow, kLocalWindow, kParamWindow};
+  decoder.inst.immediate = static_cast<int64_t>(kWindows[space]);
+  decoder.write(Type::Pred);
+  decoder.read(Type::U64);
+  return isInSpace;
+}
+
 constexpr OpRow kRows[] = {
+    {"isspacep", TypeClass::Any, InstClass::Compare, decodeIsInSpace},
     {"mov", TypeClass::Any, InstClass::Move, decodeMov},
     {"cvta", TypeClass::Any, InstClass::Integer, decodeCvta},
 };
