@@ -13,20 +13,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <functional>
 
 using namespace attn;
 using emulator::Counters;
-using emulator::LaunchOptions;
+using Options = emulator::LaunchOptions;
 
 namespace {
 
 /// A launch with these options on one thread; ends the program after an error.
-using Launch = std::function<Counters(const LaunchOptions &)>;
+using Launch = std::function<Counters(const Options &)>;
 
 template <class T> T valueOf(Expected<T> result) {
   if (result)
@@ -37,24 +38,24 @@ template <class T> T valueOf(Expected<T> result) {
   std::exit(1);
 }
 
-/// Lane instructions per second, in millions: the best of launches for about a second.
-double speedOf(const Launch &launch, LaunchOptions options) {
-  using Clock = std::chrono::steady_clock;
+/// Lane instructions per second of processor time, in millions: the best of launches for about a
+/// second.
+double speedOf(const Launch &launch, Options options) {
   options.threads = 1;
   launch(options);
   double best = 0;
-  for (auto begin = Clock::now(); Clock::now() - begin < std::chrono::seconds(1);) {
-    auto start = Clock::now();
+  for (std::clock_t begin = std::clock(); std::clock() - begin < CLOCKS_PER_SEC;) {
+    std::clock_t start = std::clock();
     Counters counters = launch(options);
-    std::chrono::duration<double> took = Clock::now() - start;
-    best = std::max(best, double(counters.laneInstructions) / took.count() / 1e6);
+    double seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
+    best = std::max(best, double(counters.laneInstructions) / seconds / 1e6);
   }
   return best;
 }
 
 void measure(const char *name, const Launch &launch) {
   emulator::Profile profile;
-  LaunchOptions profiled;
+  Options profiled;
   profiled.profile = &profile;
   fmt::print("{:<12} {:>10.0f} {:>10.0f} {:>15.0f}\n", name, speedOf(launch, {.checks = false}),
              speedOf(launch, {}), speedOf(launch, profiled));
@@ -96,7 +97,7 @@ loop:
 
 void measureArithmetic() {
   emulator::Module module = valueOf(emulator::Module::parse(kArithmetic));
-  measure("arithmetic", [&](const LaunchOptions &options) {
+  measure("arithmetic", [&](const Options &options) {
     emulator::Memory memory;
     std::vector<std::vector<uint8_t>> parameters{
         emulator::parameterOf(memory.allocate("out", 128 * 4))};
@@ -139,27 +140,21 @@ Attention compileAttention(const std::string &tokens) {
   return attention;
 }
 
-/// The arguments with device addresses; the lengths of tables are those of KernelInfo.h.
+/// The arguments with device addresses.
 KernelArgs toDevice(const Attention &attention, emulator::Memory &memory) {
   KernelArgs args = attention.plan.args();
-  auto map = [&](auto &pointer, const char *name, int64_t bytes, bool readOnly = true) {
-    void *host = const_cast<void *>(static_cast<const void *>(pointer));
-    uint64_t device = memory.map(name, host, uint64_t(bytes), readOnly);
-    std::memcpy(&pointer, &device, sizeof(device));
+  auto map = [&](size_t field, const char *name, const void *data, int64_t bytes, bool readOnly) {
+    uint64_t device = memory.map(name, const_cast<void *>(data), uint64_t(bytes), readOnly);
+    std::memcpy(reinterpret_cast<char *>(&args) + field, &device, sizeof(device));
   };
-  const int64_t offsets = args.queryTiles + 1;
-  const int64_t boxes = args.mapOffsets[offsets - 1] * 3;
-  map(args.q, "q", attention.tensors.q.byteSize());
-  map(args.k, "k", attention.tensors.k.byteSize());
-  map(args.v, "v", attention.tensors.v.byteSize());
-  map(args.o, "o", attention.tensors.o.byteSize(), false);
-  map(args.lse, "lse", attention.tensors.lse.byteSize(), false);
-  map(args.formulaOfHead, "formulaOfHead", 4);
-  map(args.headParams, "headParams", attention.kernel.info.headParamCount * 4);
-  map(args.mapOfHead, "mapOfHead", 4);
-  map(args.mapOffsets, "mapOffsets", offsets * 8);
-  map(args.boxes, "boxes", boxes * 4);
-  map(args.order, "order", attention.plan.tickets() * 4);
+  const tools::RunTensors &tensors = attention.tensors;
+  map(offsetof(KernelArgs, q), "q", args.q, tensors.q.byteSize(), true);
+  map(offsetof(KernelArgs, k), "k", args.k, tensors.k.byteSize(), true);
+  map(offsetof(KernelArgs, v), "v", args.v, tensors.v.byteSize(), true);
+  map(offsetof(KernelArgs, o), "o", args.o, tensors.o.byteSize(), false);
+  map(offsetof(KernelArgs, lse), "lse", args.lse, tensors.lse.byteSize(), false);
+  for (const LaunchPlan::Table &table : attention.plan.tables())
+    map(table.field, table.name, table.data, table.bytes, true);
   return args;
 }
 
@@ -181,7 +176,7 @@ int main(int argc, char **argv) {
   Attention attention = compileAttention(argc > 1 ? argv[1] : "512");
   const KernelInfo &info = attention.kernel.info;
   emulator::Module module = valueOf(emulator::Module::parse(attention.kernel.ptx));
-  Launch launch = [&](const LaunchOptions &options) {
+  Launch launch = [&](const Options &options) {
     emulator::Memory memory;
     std::vector<std::vector<uint8_t>> parameters{
         emulator::parameterOf(toDevice(attention, memory))};
@@ -192,7 +187,7 @@ int main(int argc, char **argv) {
   measure("attention", launch);
   if (argc > 2 && std::string_view(argv[2]) == "--profile") {
     emulator::Profile profile;
-    LaunchOptions options;
+    Options options;
     options.profile = &profile;
     launch(options);
     fmt::print("\n{}", profile.text());
