@@ -23,7 +23,8 @@ void check(const test::KernelCase &c, ref::Draw &draw, int *ran = nullptr) {
   ASSERT_TRUE(module) << module.error().message;
   test::PtxExperiment experiment(c, draw);
   for (uint64_t seed : {0, 1})
-    for (emulator::AsyncMode mode : {emulator::AsyncMode::Late, emulator::AsyncMode::Early}) {
+    for (emulator::AsyncMode mode : {emulator::AsyncMode::Late, emulator::AsyncMode::Early,
+                                     emulator::AsyncMode::Random}) {
       test::PtxVerdict verdict =
           experiment.run(compiled.kernel->info, *module, {.mode = mode, .seed = seed});
       ASSERT_TRUE(verdict.ok()) << verdict.fault << verdict.wrong << "\n" << c.spec;
