@@ -50,6 +50,18 @@ OwningOpRef<ModuleOp> parseSpec(llvm::SourceMgr &sources, MLIRContext *context) 
   return parseSpecText(Source(sources, sources.getMainFileID(), context));
 }
 
+static OwningOpRef<ModuleOp> parseMlirText(llvm::SourceMgr &sources, unsigned id,
+                                           MLIRContext *context) {
+  loadDialects(context);
+  const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(id);
+  return parseSourceString<ModuleOp>(buffer->getBuffer(), ParserConfig(context),
+                                     buffer->getBufferIdentifier());
+}
+
+OwningOpRef<ModuleOp> parseMlir(llvm::SourceMgr &sources, MLIRContext *context) {
+  return parseMlirText(sources, sources.getMainFileID(), context);
+}
+
 /// Whether the first word is one that MLIR text starts with: `module`, `func.func`, a quoted
 /// operation, a value, or an alias definition. `#` starts a comment in .attn text and an alias
 /// here.
@@ -80,11 +92,7 @@ OwningOpRef<ModuleOp> loadFile(StringRef path, llvm::SourceMgr &sources, MLIRCon
   Source source(sources, id, context);
   bool isMlir =
       path.ends_with(".mlir") || (!path.ends_with(".attn") && looksLikeMlir(source.text()));
-  if (!isMlir)
-    return parseSpecText(source);
-  loadDialects(context);
-  StringRef name = sources.getMemoryBuffer(id)->getBufferIdentifier();
-  return parseSourceString<ModuleOp>(source.text(), ParserConfig(context), name);
+  return isMlir ? parseMlirText(sources, id, context) : parseSpecText(source);
 }
 
 } // namespace attn

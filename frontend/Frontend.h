@@ -26,6 +26,9 @@ namespace attn {
 /// thread-safe as `context`: one context in one thread at a time.
 mlir::OwningOpRef<mlir::ModuleOp> parseSpec(llvm::SourceMgr &sources, mlir::MLIRContext *context);
 
+/// The same for a main buffer of MLIR text.
+mlir::OwningOpRef<mlir::ModuleOp> parseMlir(llvm::SourceMgr &sources, mlir::MLIRContext *context);
+
 /// Reads `path` ("-" is the standard input) into a new buffer of `sources` and parses it: as MLIR
 /// when the name ends in `.mlir` or, for a name that ends in neither `.mlir` nor `.attn`, when its
 /// first word is MLIR's; else as `.attn` text. The result and its errors are those of parseSpec; a

@@ -28,6 +28,12 @@ LogicalResult Compilation::loadText(StringRef text, StringRef name) {
   return checkLoaded();
 }
 
+LogicalResult Compilation::loadMlir(StringRef text, StringRef name) {
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
+  owned = timed("parse", [&] { return parseMlir(sources, &mlirContext); });
+  return checkLoaded();
+}
+
 StringRef closestName(StringRef name, ArrayRef<StringRef> candidates) {
   StringRef best;
   unsigned bestDistance = std::max<unsigned>(1, name.size() / 3) + 1;

@@ -38,6 +38,8 @@ public:
   mlir::LogicalResult loadFile(llvm::StringRef path);
   /// `.attn` text; diagnostics call it `name`.
   mlir::LogicalResult loadText(llvm::StringRef text, llvm::StringRef name);
+  /// MLIR text, as packages keep it.
+  mlir::LogicalResult loadMlir(llvm::StringRef text, llvm::StringRef name);
 
   /// Keeps the kernel of that name alone. An empty name keeps the only kernel there is; more than
   /// one is then an error. Checks the form of what it keeps.
@@ -57,6 +59,8 @@ public:
   mlir::LogicalResult tile(const Target &target, const TilingOptions &tiling);
 
   mlir::ModuleOp module() { return *owned; }
+  /// Starts again from a copy of `module`, which is of this context: a spec for several targets.
+  void restart(mlir::ModuleOp module) { owned = module.clone(); }
   mlir::MLIRContext &context() { return mlirContext; }
 
   /// Runs `work` and notes its time under `name`.

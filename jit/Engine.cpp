@@ -2,11 +2,7 @@
 
 #include "codegen/cpu/EmitCpu.h"
 #include "jit/CodeMemory.h"
-#include "jit/Compilation.h"
-
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
-#include "llvm/Target/TargetMachine.h"
+#include "jit/LaunchForm.h"
 
 using namespace mlir;
 
@@ -28,52 +24,6 @@ double secondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::vector<int64_t> lengths(ArrayRef<int64_t> dims) {
-  std::vector<int64_t> result;
-  for (int64_t dim : dims)
-    result.push_back(ShapedType::isDynamic(dim) ? -1 : dim);
-  return result;
-}
-
-/// Tiles the selected kernel and says how it is launched. The function is renamed, so that no name
-/// of a kernel hides a function that the code calls.
-FailureOr<KernelInfo> tileForLaunch(Compilation &c, const CompileRequest &request, IsaLevel isa) {
-  if (failed(c.selectKernel(request.kernel)))
-    return failure();
-  std::vector<int64_t> tokens = lengths(c.attention().getTokens().getDims());
-  std::vector<int64_t> kvTokens = lengths(c.attention().getKvTokens().getDims());
-  auto function = c.attention()->getParentOfType<func::FuncOp>();
-  std::string name = function.getName().str();
-  TilingOptions tiling;
-  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
-  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
-  function.setName("attn_kernel_" + name);
-  if (failed(c.tile(*findTarget("cpu"), tiling)))
-    return failure();
-  FailureOr<KernelInfo> info = cpu::kernelInfo(c.tiledAttention(), isa);
-  if (succeeded(info)) {
-    info->name = name;
-    info->tokens = std::move(tokens);
-    info->kvTokens = std::move(kvTokens);
-  }
-  return info;
-}
-
-/// Null after a diagnostic.
-Expected<std::unique_ptr<llvm::MemoryBuffer>> objectOf(Compilation &c, IsaLevel isa) {
-  std::unique_ptr<llvm::MemoryBuffer> nothing;
-  if (failed(c.timed("lower", [&] { return cpu::lowerToLLVM(c.module(), isa); })))
-    return nothing;
-  llvm::LLVMContext context;
-  auto module =
-      c.timed("optimise", [&] { return cpu::translateToLLVMIR(c.module(), context, isa); });
-  std::unique_ptr<llvm::TargetMachine> machine =
-      module ? cpu::makeTargetMachine(c.module(), isa) : nullptr;
-  if (!machine)
-    return nothing;
-  return c.timed("emit", [&] { return emitObject(*module, *machine); });
-}
-
 } // namespace
 
 Engine::Engine(EngineOptions options)
@@ -85,7 +35,12 @@ Expected<Kernel> Engine::compile(Compilation &c, const CompileRequest &request) 
   if (isa > hostIsaLevel())
     return makeError("this processor cannot run code for '{}'; its best level is '{}'",
                      isaLevelName(isa), isaLevelName(hostIsaLevel()));
-  FailureOr<KernelInfo> info = tileForLaunch(c, request, isa);
+  TilingOptions tiling;
+  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
+  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
+  FailureOr<KernelInfo> info =
+      tileForLaunch(c, request.kernel, *findTarget("cpu"), tiling,
+                    [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });
   if (failed(info))
     return attn::Error();
   auto object = objectOf(c, isa);

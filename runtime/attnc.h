@@ -84,7 +84,7 @@ ATTNC_API void attnc_package_close(attnc_package *package);
 /// the compiler reads again), "dtype", "batch", "heads", "kv_heads", "head_dim", "value_dim",
 /// "tokens" and "kv_tokens" (-1 where bound at run time), "inputs" [{"name", "dtype", "shape"}],
 /// "query_offset" (number or null), "masks" [{"heads": [..], "formula": text}], "targets" ["cpu",
-/// "sm_80"], "sections" [{"kind", "target", "size", "checksum"}].
+/// "sm_80"], "sections" [{"kind", "target", "unit", "size", "checksum"}], ...
 ATTNC_API const char *attnc_package_json(const attnc_package *package);
 
 /// The bytes of one section, as `attnc inspect` lists them: kind "info", "spec", "ptx", "cubin" or
@@ -116,7 +116,8 @@ ATTNC_API attnc_status attnc_package_section(const attnc_package *package, const
 ///             "checks": report races, uninitialised and bad memory, default true
 ///             "profile": count instructions, bank conflicts, sectors, default false
 ///             "threads": 0 is one for each processor (default)
-///             "multiprocessors": those that launches are planned for, default 108
+///             "concurrent_blocks": thread blocks that a device would run at once; launches with
+///             fewer split their keys. Default 0: none does
 ///   cuda      "library": path of the driver library, default "libcuda.so.1"
 ///             "prefer": "cubin" (default) or "ptx", which the driver then compiles
 ATTNC_API attnc_status attnc_device_open(const char *name, const char *options, attnc_device **out);
@@ -183,8 +184,9 @@ typedef struct attnc_bindings {
   size_t num_tokens;        ///< its dimensions
   const int64_t *kv_tokens; ///< of the keys; NULL: likewise
   size_t num_kv_tokens;     ///< its dimensions
-  const int64_t
-      *query_offset; ///< position of the first query; NULL: the spec's, else keys - queries
+  /// Position of the first query; NULL: what the spec says, else keys - queries.
+  const int64_t *query_offset;
+  int64_t splits; ///< parts into which the keys of a query tile are cut; 0: chosen
 } attnc_bindings;
 
 /// A launch, checked and prepared: makes the tile maps and the order of the query tiles on the host

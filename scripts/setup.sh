@@ -15,6 +15,7 @@ fail() {
 
 packages=(
   clang-22 libclang-rt-22-dev g++                       # compiler, its sanitizers, the standard library
+  lld-22                                                # links the CPU kernels of packages
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools # MLIR and LLVM; lit and FileCheck
   cmake ninja-build ccache
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev

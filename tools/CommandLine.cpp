@@ -10,6 +10,7 @@
 #include "tools/Compile.h"
 #include "tools/Explain.h"
 #include "tools/HelpFormatter.h"
+#include "tools/Inspect.h"
 #include "tools/Report.h"
 #include "tools/Run.h"
 #include "tools/Show.h"
@@ -37,10 +38,12 @@ struct Verb {
 
 class VerbBuilder {
 public:
-  VerbBuilder(CLI::App &root, const char *name, const char *description, const char *example) {
+  VerbBuilder(CLI::App &root, const char *name, const char *description, const char *example,
+              const char *subject = "SPEC",
+              const char *subjectText = "an .attn or .mlir file, '-' for the standard input") {
     app = root.add_subcommand(name, description);
     app->footer(std::string("example:\n  ") + example);
-    app->add_option("SPEC", spec, "an .attn or .mlir file, '-' for the standard input")->required();
+    app->add_option(subject, spec, subjectText)->required();
   }
   void text(const char *names, std::string &value, const char *type, const char *description) {
     app->add_option(names, value, description)
@@ -49,6 +52,11 @@ public:
   }
   void flag(const char *names, bool &value, const char *description) {
     app->add_flag(names, value, description)->disable_flag_override();
+  }
+  /// Options that the description of another one names.
+  void hide(std::initializer_list<const char *> names) {
+    for (const char *name : names)
+      app->get_option(name)->group("");
   }
   void tiles() {
     text("--q-tile", queryTile, "2x8x8", "extents of a query tile (default: chosen)");
@@ -75,19 +83,23 @@ int runUnlessMistaken(const Values &values, const Options &options, int (*verb)(
 Verb addCompile(CLI::App &root) {
   struct Arguments : VerbBuilder {
     using VerbBuilder::VerbBuilder;
-    std::string isa;
+    std::string isa, arch;
     CompileOptions options;
   };
   auto a = std::make_shared<Arguments>(
       root, "compile", "compiles a spec for a target and writes any phase on the way",
       "attnc compile chat.attn --target=sm_80 --emit=ptx -o chat.ptx");
-  a->text("--target", a->options.target, "cpu|sm_80", "what to compile for (default cpu)");
+  a->text("--target", a->options.target, "cpu|sm_80",
+          "what to compile for (default cpu); packages: 'cpu,sm_80'");
   a->text("--emit", a->options.emit, "PHASE",
-          "attn, tile, llvm (default on cpu), nvvm, ptx (default on sm_80), cubin");
+          "attn, tile, llvm (cpu's default), nvvm, ptx (sm_80's), cubin, package");
   a->text("-o,--output", a->options.output, "FILE", "where to write it (default '-')");
   a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
   a->tiles();
-  a->text("--isa", a->isa, "baseline|avx2|avx512", "code for this CPU (default: the best here)");
+  a->text("--isa", a->isa, "baseline|avx2|avx512",
+          "code for this CPU (default: the best here; in a package all)");
+  a->text("--arch", a->arch, "sm_80,sm_90|none",
+          "cubins of a package (default: these, where there is a ptxas)");
   a->flag("--timing", a->options.timing, "print the time of every phase to the standard error");
   a->format("text|json");
   return {a->app, [a] {
@@ -97,20 +109,52 @@ Verb addCompile(CLI::App &root) {
             values.extents("--q-tile", a->queryTile, 1, options.queryTile);
             values.extents("--k-tile", a->keyTile, 1, options.keyTile);
             values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
+            values.chips("--arch", a->arch, options.chips);
             values.format(a->formatName, a->json, {"text", "json"}, options.format);
+            options.version = "attnc " ATTNC_VERSION;
             return runUnlessMistaken(values, options, compileVerb);
+          }};
+}
+
+Verb addInspect(CLI::App &root) {
+  struct Arguments : VerbBuilder {
+    using VerbBuilder::VerbBuilder;
+    InspectOptions options;
+  };
+  auto a = std::make_shared<Arguments>(root, "inspect", "says what is inside a package",
+                                       "attnc inspect chat.attnpkg --extract=ptx -o chat.ptx",
+                                       "PACKAGE", "what 'attnc compile --emit=package' wrote");
+  a->text("--extract", a->options.extract, "KIND[:TARGET]",
+          "write this section as it is: spec, info, ptx, cubin:sm_90, object:avx2");
+  a->text("-o,--output", a->options.output, "FILE", "where to write it (default '-')");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            a->options.package = a->spec;
+            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
+            return runUnlessMistaken(values, a->options, inspectVerb);
           }};
 }
 
 Verb addRun(CLI::App &root) {
   struct Arguments : VerbBuilder {
     using VerbBuilder::VerbBuilder;
-    std::string isa, random, tokens, kvTokens, offset, threads, repeat;
+    std::string isa, random, tokens, kvTokens, offset, threads, repeat, seed, splits;
     RunOptions options;
   };
   auto a = std::make_shared<Arguments>(
-      root, "run", "runs a kernel on this machine's CPU, and checks what it computed",
-      "attnc run chat.attn --random --tokens=4096 --check");
+      root, "run", "runs a kernel, on this machine's CPU if nothing else is said, and checks it",
+      "attnc run chat.attn --random --tokens=4096 --check", "SPEC",
+      "an .attn or .mlir file, '-' for the standard input, or a package");
+  a->text("--device", a->options.device, "cpu|emulator|cuda[:N]",
+          "what it runs on (default cpu); cuda: --driver=FILE, --splits=N");
+  a->text("--mode", a->options.mode, "late|early|random",
+          "emulator: when copies arrive; also --seed=N, --splits=N, --profile");
+  a->text("--seed", a->seed, "N", "emulator: of the random order of warps and copies (default 0)");
+  a->flag("--profile", a->options.profile, "emulator: count instructions, conflicts and sectors");
+  a->text("--driver", a->options.driver, "FILE", "cuda: the driver library");
+  a->text("--splits", a->splits, "N", "GPU: parts of each query tile's keys (default: chosen)");
+  a->hide({"--seed", "--profile", "--driver", "--splits"}); // so that the help fits a screen
   a->text("--inputs", a->options.inputs, "FILE",
           "safetensors with q, k, v and the run-time inputs");
   a->text("--random", a->random, "[=SEED]", "standard-normal tensors instead");
@@ -142,6 +186,13 @@ Verb addRun(CLI::App &root) {
             values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
             values.count("--threads", a->threads, 1, 1024, options.threads);
             values.count("--repeat", a->repeat, 1, 1000000, options.repeat);
+            values.count("--splits", a->splits, 1, 256, options.splits);
+            values.choice("--mode", a->options.mode, {"late", "early", "random"}, options.mode);
+            int64_t seed = 0;
+            values.count("--seed", a->seed, 0, INT64_MAX, seed);
+            if (!a->seed.empty())
+              options.seed = seed;
+            options.version = "attnc " ATTNC_VERSION;
             values.format(a->formatName, a->json, {"text", "json"}, options.format);
             return runUnlessMistaken(values, options, runVerb);
           }};
@@ -239,7 +290,8 @@ Verb addExplain(CLI::App &root) {
 }
 
 std::vector<Verb> addVerbs(CLI::App &root) {
-  return {addCompile(root), addRun(root), addShow(root), addSimulate(root), addExplain(root)};
+  return {addCompile(root), addInspect(root),  addRun(root),
+          addShow(root),    addSimulate(root), addExplain(root)};
 }
 
 std::vector<std::string> optionNames(const CLI::App &app) {
@@ -269,7 +321,8 @@ Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
     return unexpectedArgument(app);
   std::string help = helpOf(app);
   if (dynamic_cast<const CLI::RequiredError *>(&error) && app.get_parent())
-    return makeError("a spec is missing").withNote("'{}' shows an example", help);
+    return makeError("a {} is missing", app.get_name() == "inspect" ? "package" : "spec")
+        .withNote("'{}' shows an example", help);
   if (dynamic_cast<const CLI::RequiredError *>(&error))
     return unexpectedArgument(app);
   std::string message = error.what();

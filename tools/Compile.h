@@ -9,12 +9,14 @@ namespace attn::tools {
 
 struct CompileOptions {
   std::string spec;
-  std::string target = "cpu";
-  std::string emit; ///< a phase; empty: the last one of the target that is text
+  std::string target = "cpu"; ///< for a package, several separated by commas
+  std::string emit; ///< a phase, or "package"; empty: the last one of the target that is text
   std::string output = "-";
   std::string kernel;                      ///< empty: every kernel of the spec
   std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
-  std::string isa;                         ///< empty: the best of this machine
+  std::string isa;                         ///< empty: the best of this machine; packages: all
+  std::vector<std::string> chips;          ///< cubins of a package, or "none"; empty: chosen
+  std::string version;                     ///< of this compiler, for packages
   std::string format = "text";             ///< text or json
   bool timing = false;
 };

@@ -5,6 +5,7 @@
 #include "codegen/nvvm/EmitPTX.h"
 #include "jit/Compilation.h"
 #include "tools/Assemble.h"
+#include "tools/Packaging.h"
 #include "tools/Report.h"
 
 #include "llvm/IR/LLVMContext.h"
@@ -109,8 +110,8 @@ std::vector<std::string> targetNames() {
 /// The phases that a target goes through, in order.
 std::vector<std::string> phasesOf(const Target &target) {
   if (target.kind == TargetKind::Cpu)
-    return {"attn", "tile", "llvm"};
-  return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin"};
+    return {"attn", "tile", "llvm", "package"};
+  return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin", "package"};
 }
 
 std::string asJson(const Job &job, const std::string &text) {
@@ -124,9 +125,82 @@ std::string asJson(const Job &job, const std::string &text) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+Error textWanted(const char *what, const char *instead) {
+  return makeError("a {} is no text, which '--format=json' wants", what)
+      .withNote("leave out '--format=json', or ask for '--emit={}'", instead);
+}
+
+//===----------------------------------------------------------------------===//
+// Packages
+//===----------------------------------------------------------------------===//
+
+Expected<PackagingOptions> packagingOptions(const CompileOptions &options) {
+  PackagingOptions packaging;
+  llvm::SmallVector<StringRef> names;
+  StringRef(options.target).split(names, ',');
+  for (StringRef name : names) {
+    const Target *target = findTarget(name);
+    if (!target)
+      return unknownName("target", name.str(), targetNames());
+    if (llvm::is_contained(packaging.targets, target))
+      return makeError("'--target={}' names '{}' twice", options.target, name.str());
+    packaging.targets.push_back(target);
+  }
+  if (std::optional<IsaLevel> isa = parseIsaLevel(options.isa))
+    packaging.isas = {*isa};
+  packaging.kernel = options.kernel;
+  packaging.queryTile = options.queryTile;
+  packaging.keyTile = options.keyTile;
+  packaging.version = options.version;
+  bool noCubins = options.chips == std::vector<std::string>{"none"};
+  packaging.chips = noCubins ? std::vector<std::string>() : options.chips;
+  bool gpu = llvm::any_of(packaging.targets,
+                          [](const Target *target) { return target->kind != TargetKind::Cpu; });
+  if (!gpu && !options.chips.empty())
+    return makeError("'--arch' asks for cubins, but '--target={}' has no GPU", options.target);
+  if (gpu && options.chips.empty() && !findPtxas().empty())
+    packaging.chips = {"sm_80", "sm_90"};
+  if (gpu && packaging.chips.empty() && !noCubins)
+    fmt::print(stderr, "note: there is no ptxas, so the package has PTX but no cubin\n");
+  return packaging;
+}
+
+void printTimes(const Compilation &compilation) {
+  for (const PhaseTime &time : compilation.times())
+    fmt::print(stderr, "{:<10} {:8.2f} ms\n", time.phase, time.seconds * 1e3);
+}
+
+int compilePackage(const CompileOptions &options) {
+  if (options.format == "json")
+    return fail(textWanted("package", "ptx"));
+  if (options.output == "-")
+    return fail(makeError("a package is no text for the standard output")
+                    .withNote("say where to write it, for example '-o {}.attnpkg'",
+                              options.kernel.empty() ? "kernel" : options.kernel));
+  Expected<PackagingOptions> packaging = packagingOptions(options);
+  if (!packaging)
+    return fail(packaging.error());
+  Compilation compilation(llvm::errs());
+  if (failed(compilation.loadFile(options.spec)))
+    return 1;
+  Expected<std::string> package = makePackage(compilation, *packaging);
+  if (!package)
+    return package.error().message.empty() ? 1 : fail(package.error());
+  if (Status written = writeOutput(options.output, *package); !written)
+    return fail(written.error());
+  if (options.timing)
+    printTimes(compilation);
+  return 0;
+}
+
 } // namespace
 
 int compileVerb(const CompileOptions &options) {
+  if (options.emit == "package")
+    return compilePackage(options);
+  if (!options.chips.empty())
+    return fail(makeError("'--arch' belongs to '--emit=package'")
+                    .withNote("the cubin of '--emit=cubin' is for the target"));
   const Target *target = findTarget(options.target);
   if (!target)
     return fail(unknownName("target", options.target, targetNames()));
@@ -137,8 +211,7 @@ int compileVerb(const CompileOptions &options) {
   if (!llvm::is_contained(phases, phase))
     return fail(unknownName(fmt::format("phase of target '{}':", options.target), phase, phases));
   if (phase == "cubin" && options.format == "json")
-    return fail(makeError("a cubin is no text, which '--format=json' wants")
-                    .withNote("leave out '--format=json', or ask for '--emit=ptx'"));
+    return fail(textWanted("cubin", "ptx"));
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Job job{options, *target, phase, isa.value_or(hostIsaLevel())};
   FailureOr<std::string> text = emit(job);
@@ -148,8 +221,7 @@ int compileVerb(const CompileOptions &options) {
   if (Status written = writeOutput(options.output, content); !written)
     return fail(written.error());
   if (options.timing)
-    for (const PhaseTime &time : job.compilation.times())
-      fmt::print(stderr, "{:<10} {:8.2f} ms\n", time.phase, time.seconds * 1e3);
+    printTimes(job.compilation);
   return 0;
 }
 

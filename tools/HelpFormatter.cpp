@@ -33,6 +33,8 @@ std::string HelpFormatter::make_help(const CLI::App *app, std::string name,
   std::string positionals;
   Rows options, verbRows;
   for (const CLI::Option *option : app->get_options()) {
+    if (option->get_group().empty()) // hidden: another option's description names it
+      continue;
     if (option->get_positional())
       positionals += " " + option->get_name(true);
     options.emplace_back(option->get_positional() ? option->get_name(true) : spelling(option),

@@ -25,6 +25,14 @@ struct RunOptions {
   bool expect = false;                     ///< compare `o` with tensor `o` of the inputs, too
   bool timing = false;
   std::string format = "text"; ///< text or json
+  /// What it runs on: "cpu", "emulator", "cuda", "cuda:1". Empty: the processor.
+  std::string device;
+  std::string mode;             ///< of the emulator: late, early or random; empty: late
+  std::optional<int64_t> seed;  ///< of the emulator
+  bool profile = false;         ///< of the emulator
+  std::string driver;           ///< of cuda: the driver library; empty: the system's
+  int64_t splits = 0;           ///< parts of the keys; 0: chosen
+  std::string version;          ///< of this compiler, for packages made on the way
 };
 
 /// The verb; returns the exit code: 1 after an error and where a comparison fails.

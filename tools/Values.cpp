@@ -2,6 +2,7 @@
 
 #include "tools/Report.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace attn::tools {
@@ -68,6 +69,35 @@ void Values::choice(const char *option, const std::string &text,
       return;
     }
   mistake(unknownName(fmt::format("value of '{}':", option), text, allowed));
+}
+
+/// "sm_" and a number, perhaps with a letter.
+static bool isChip(std::string_view name) {
+  if (!name.starts_with("sm_"))
+    return false;
+  name.remove_prefix(3);
+  if (!name.empty() && (name.back() == 'a' || name.back() == 'f'))
+    name.remove_suffix(1);
+  return name.size() >= 2 && name.size() <= 3 &&
+         name.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+void Values::chips(const char *option, const std::string &text, std::vector<std::string> &value) {
+  if (text.empty())
+    return;
+  value.clear();
+  if (text == "none")
+    return void(value.push_back(text));
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    if (!isChip(name) || std::find(value.begin(), value.end(), name) != value.end())
+      return mistake(makeError("'{}' is no value for '{}': different chips are wanted, joined by ','",
+                               text, option)
+                         .withNote("for example '{}=sm_80,sm_90'", option));
+    value.push_back(name);
+    begin = end + 1;
+  }
 }
 
 void Values::format(const std::string &text, bool json, const std::vector<std::string> &allowed,

@@ -20,6 +20,8 @@ public:
                std::vector<int64_t> &value);
   void choice(const char *option, const std::string &text, const std::vector<std::string> &allowed,
               std::string &value);
+  /// "sm_80,sm_90a": chips that ptxas knows, or "none".
+  void chips(const char *option, const std::string &text, std::vector<std::string> &value);
   /// `--json` is `--format=json`.
   void format(const std::string &text, bool json, const std::vector<std::string> &allowed,
               std::string &value);

@@ -1,0 +1,18 @@
+//===- DLTensors.h - tensors of other libraries ------------------*- C++ -*-===//
+#pragma once
+
+#include "runtime/Tensor.h"
+
+#include <dlpack/dlpack.h>
+
+#include <string_view>
+
+namespace attn {
+
+/// The view that a DLTensor describes; shapes and strides are copied, the memory is not looked at.
+/// An error names the tensor: more than `kMaxDLRank` dimensions, a negative length, an element type
+/// that no kernel has. `wanted` says how 8-bit unsigned integers are read: as Bool, if that is it.
+constexpr int kMaxDLRank = 8;
+Expected<TensorView> viewOf(const DLTensor &tensor, std::string_view name, DType wanted);
+
+} // namespace attn

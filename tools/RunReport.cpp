@@ -1,0 +1,124 @@
+#include "tools/RunReport.h"
+
+#include "runtime/LaunchChecks.h"
+#include "tools/BoundSpec.h"
+
+#include "nlohmann/json.hpp"
+
+#include <cstdio>
+
+namespace attn::tools {
+
+//===----------------------------------------------------------------------===//
+// Text
+//===----------------------------------------------------------------------===//
+
+static void printError(const char *name, const TensorError &error) {
+  fmt::print("  {:<4} max error {:.2e}, {:.3f} of what is allowed\n", name, error.maxError,
+             error.ratio);
+  if (error.ratio > 1)
+    fmt::print("       worst at {}[{}]: {} instead of {}\n", name, fmt::join(error.at, ", "),
+               error.value, error.expected);
+}
+
+static void printCheck(const char *what, const CheckReport &check, bool withLse) {
+  fmt::print("{:<9}{}, {} of {} rows\n", what, check.ok ? "ok" : "FAILED", check.rows,
+             check.allRows);
+  printError("o", check.o);
+  if (withLse)
+    printError("lse", check.lse);
+  // An RMS error is nobody's worst element.
+  if (!check.ok && check.o.ratio <= 1 && check.lse.ratio <= 1)
+    fmt::print("  {}\n", check.message);
+}
+
+void printText(const Outcome &out) {
+  const KernelInfo &info = out.info;
+  fmt::print("kernel   {}: {}, batch {}, heads {}, kv_heads {}, head_dim {}", info.name,
+             dtypeName(info.dtype), info.batch, info.heads, info.kvHeads, info.headDimQk);
+  if (info.headDimV != info.headDimQk)
+    fmt::print(", value_dim {}", info.headDimV);
+  fmt::print("\ntokens   {}", shapeText(out.tensors.tokens));
+  if (info.bounded)
+    fmt::print(", {} of them in token groups", out.tensors.numQueries);
+  if (out.tensors.kvTokens != out.tensors.tokens)
+    fmt::print(", kv_tokens {}", shapeText(out.tensors.kvTokens));
+  fmt::print("\ntiles    {} of {} visited, {} of them full\n", out.run.visitedTiles,
+             out.run.allTiles, out.run.fullTiles);
+  if (!out.blindHeads.empty())
+    fmt::print("blind    {} {} see{} no key: the output is 0 there\n",
+               out.blindHeads.size() == 1 ? "head" : "heads", headsText(out.blindHeads),
+               out.blindHeads.size() == 1 ? "s" : "");
+  if (out.compileSeconds > 0)
+    fmt::print("compile  {:.1f} ms for {}\n", out.compileSeconds * 1e3,
+               out.isa.empty() ? info.target : out.isa);
+  if (!out.from.empty())
+    fmt::print("load     {:.1f} ms, {}\n", out.loadSeconds * 1e3, out.from);
+  if (out.splits > 1)
+    fmt::print("splits   {} parts of the keys, merged\n", out.splits);
+  std::string where = out.threads ? fmt::format("{} threads", out.threads) : out.device;
+  fmt::print("run      {:.3f} ms on {}", out.run.seconds * 1e3, where);
+  // How fast the emulator computes says nothing of a kernel.
+  fmt::print("{}\n", out.device == "emulator" ? "" : fmt::format(", {:.1f} GFLOP/s", out.gflops()));
+  if (out.check)
+    printCheck("check", *out.check, true);
+  if (out.expected)
+    printCheck("expected", *out.expected, false);
+  if (!out.profileText.empty())
+    fmt::print("\n{}", out.profileText);
+}
+
+//===----------------------------------------------------------------------===//
+// JSON
+//===----------------------------------------------------------------------===//
+
+static nlohmann::json toJson(const TensorError &error) {
+  return {{"max_error", error.maxError}, {"ratio", error.ratio}, {"at", error.at}};
+}
+
+static nlohmann::json toJson(const CheckReport &check, bool withLse) {
+  nlohmann::json json{{"ok", check.ok}, {"rows", check.rows}, {"all_rows", check.allRows}};
+  json["o"] = toJson(check.o);
+  if (withLse)
+    json["lse"] = toJson(check.lse);
+  return json;
+}
+
+void printJson(const Outcome &out) {
+  const KernelInfo &info = out.info;
+  nlohmann::ordered_json json;
+  json["kernel"] = info.name;
+  json["dtype"] = dtypeName(info.dtype);
+  json["batch"] = info.batch;
+  json["heads"] = info.heads;
+  json["kv_heads"] = info.kvHeads;
+  json["head_dim"] = info.headDimQk;
+  json["value_dim"] = info.headDimV;
+  json["tokens"] = out.tensors.tokens;
+  json["kv_tokens"] = out.tensors.kvTokens;
+  json["tiles"] = {
+      {"visited", out.run.visitedTiles}, {"full", out.run.fullTiles}, {"all", out.run.allTiles}};
+  json["blind_heads"] = out.blindHeads;
+  json["device"] = out.device;
+  if (!out.from.empty())
+    json["from"] = out.from;
+  if (out.threads) {
+    json["isa"] = out.isa;
+    json["threads"] = out.threads;
+  }
+  json["splits"] = out.splits;
+  json["seconds"] = {{"compile", out.compileSeconds},
+                     {"load", out.loadSeconds},
+                     {"plan", out.planSeconds},
+                     {"run", out.run.seconds}};
+  json["gflops"] = out.gflops();
+  if (out.check)
+    json["check"] = toJson(*out.check, true);
+  if (out.expected)
+    json["expected"] = toJson(*out.expected, false);
+  if (!out.profileJson.empty())
+    json["profile"] = nlohmann::ordered_json::parse(out.profileJson);
+  fmt::print("{}\n", json.dump(2));
+}
+
+} // namespace attn::tools
