@@ -12,7 +12,7 @@ namespace attn::tools {
 std::string findPtxas();
 
 /// Assembles the PTX for a chip ("sm_80"). An error holds what ptxas printed and the command that
-/// repeats it, with the PTX kept for it; so does a kernel that spills registers.
+/// repeats it, with the PTX kept for it.
 Expected<std::string> assemble(std::string_view ptx, const std::string &chip);
 
 } // namespace attn::tools
