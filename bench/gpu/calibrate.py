@@ -11,11 +11,14 @@ import numpy as np
 import cuda
 import wgmma_kernels
 
-ROUNDS = 512           # turns of a rate loop
 CHAINS = 8
 RATES = ("ex2", "ffma", "fadd", "fmul", "fmnmx", "f2fp", "hfma2_bf16", "iadd", "imad", "lop3", "prmt", "shfl", "select", "mma")
 MIXES = (1, 2, 4, 8)   # fused multiply-adds to an exponential
-L2_BYTES, HBM_BYTES = 16 << 20, 2 << 30
+# Turns of a rate loop and of a barrier loop, bytes that fit the L2 cache and that do not, passes over the former,
+# launches in a row: of a measurement, and of a rehearsal.
+SIZES = {"rounds": 512, "turns": 1024, "l2": 16 << 20, "hbm": 2 << 30, "passes": 64, "launches": 1000, "spin": 20_000_000,
+         "far": 256 << 20}
+SMALL = {"rounds": 4, "turns": 16, "l2": 1 << 16, "hbm": 1 << 18, "passes": 2, "launches": 4, "spin": 1000, "far": 1 << 20}
 
 
 class Bench:
@@ -23,6 +26,7 @@ class Bench:
 
     def __init__(self, ctx):
         self.ctx, self.driver = ctx, ctx.driver
+        self.sizes = SMALL if ctx.quick else SIZES
         self.facts = self.driver.facts()
         self.modules, self.buffers = {}, {}
         self.capability = 10 * self.facts["capability_major"] + self.facts["capability_minor"]
@@ -49,6 +53,10 @@ class Bench:
             self.buffers[name] = (self.driver.allocate(size), size)
             self.driver.fill(self.buffers[name][0], 0x11, size)
         return self.buffers[name][0]
+
+    def flush(self):
+        """Overwrites what the L2 cache holds."""
+        self.driver.fill(self.buffer("flush", self.sizes["far"]), 0, self.sizes["far"])
 
     def row(self, name, unit, measure):
         """measure() -> (value, detail). A failure is a row that says why."""
@@ -83,8 +91,9 @@ def int32(value):
 def rate(bench, entry, warps, chains=CHAINS, shared=0):
     """Cycles per warp instruction of the slowest thread, all warps of a block counted."""
     function = bench.function("rates", entry)
-    spent = bench.cycles(function, 1, 32 * warps, 32 * warps, [bench.buffer("sink", 1 << 20), int32(ROUNDS)], shared)
-    return float(spent.max()) / (ROUNDS * chains * warps)
+    spent = bench.cycles(function, 1, 32 * warps, 32 * warps, [bench.buffer("sink", 1 << 20), int32(bench.sizes["rounds"])],
+                         shared)
+    return float(spent.max()) / (bench.sizes["rounds"] * chains * warps)
 
 
 def best_rate(bench, entry, per, shared=0):
@@ -94,7 +103,7 @@ def best_rate(bench, entry, per, shared=0):
 
 
 def instruction_rates(bench):
-    for op in RATES:
+    for op in RATES:  # "select" is a setp and a selp
         bench.row(f"{op} interval", "cycles per warp instruction and sub-partition",
                   lambda op=op: best_rate(bench, f"rate_{op}", 4))
         bench.row(f"{op} latency", "cycles", lambda op=op: (rate(bench, f"latency_{op}", 1, chains=1), {}))
@@ -121,7 +130,8 @@ def ring(address, size, step):
     return memory, int(order[0]) * step
 
 
-def chase(bench, size, step):
+def chase(bench, size, step, flushed=False):
+    """Cycles of a dependent load; flushed: of one that the caches do not hold."""
     address = bench.driver.allocate(size)
     try:
         memory, first = ring(address, size, step)
@@ -129,6 +139,8 @@ def chase(bench, size, step):
         steps = min(size // step, 4096)
         out = bench.buffer("cycles", 1 << 20)
         for _ in range(2):
+            if flushed:
+                bench.flush()
             bench.driver.launch(bench.function("memory", "chase"), (1, 1, 1), (1, 1, 1), [address + first, out, int32(steps)])
         bench.driver.synchronize()
         spent = np.frombuffer(bench.driver.download(out, 8), "<u8")[0]
@@ -138,27 +150,32 @@ def chase(bench, size, step):
 
 
 def memory(bench):
-    data = bench.buffer("data", HBM_BYTES)
+    sizes, passes = bench.sizes, bench.sizes["passes"]
     sink = bench.buffer("sink", 1 << 20)
-    blocks = bench.multiprocessors * 4
+    blocks, threads = bench.multiprocessors * 4, 512
+    unit = 64 * blocks * threads  # bytes that one turn of all threads reads: four words of 16 bytes each
+    data = bench.buffer("data", max(sizes["hbm"], 2 * unit))
 
-    def gigabytes(entry, size, turns, moved, *arguments, block=512, shared=0):
+    def whole(size):
+        """The multiple of the unit that is nearest below, at least one."""
+        return max(1, size // unit) * unit
+
+    def gigabytes(entry, moved, *arguments, block=threads, shared=0):
         function = bench.function("memory", entry)
         ms = bench.milliseconds(lambda: bench.driver.launch(function, (blocks, 1, 1), (block, 1, 1), arguments, shared))
-        return moved / ms / 1e6, {"milliseconds": ms, "bytes": size, "turns": turns}
+        return moved / ms / 1e6, {"milliseconds": ms, "bytes moved": moved}
 
-    bench.row("HBM read bandwidth", "GB/s", lambda: gigabytes("stream_read", HBM_BYTES, 1, HBM_BYTES, data, sink, HBM_BYTES // 16,
-                                                              int32(1)))
-    half = HBM_BYTES // 2
+    far, half, near = whole(sizes["hbm"]), whole(sizes["hbm"] // 2), whole(sizes["l2"])
+    bench.row("HBM read bandwidth", "GB/s", lambda: gigabytes("stream_read", far, data, sink, far // 16, int32(1)))
     bench.row("HBM copy bandwidth, bytes read and written", "GB/s",
-              lambda: gigabytes("stream_copy", half, 1, HBM_BYTES, data, data + half, half // 16))
-    bench.row("L2 read bandwidth", "GB/s", lambda: gigabytes("stream_read", L2_BYTES, 64, 64 * L2_BYTES, data, sink, L2_BYTES // 16,
-                                                             int32(64)))
+              lambda: gigabytes("stream_copy", 2 * half, data, data + half, half // 16))
+    bench.row("L2 read bandwidth", "GB/s",
+              lambda: gigabytes("stream_read", passes * near, data, sink, near // 16, int32(passes)))
     bench.row("L2 to shared memory by cp.async", "GB/s",
-              lambda: gigabytes("async_copies", L2_BYTES, 64, 64 * L2_BYTES, data, sink, L2_BYTES // 16, int32(64), block=256,
+              lambda: gigabytes("async_copies", passes * near, data, sink, near // 16, int32(passes), block=256,
                                 shared=8 * 16 * 256))
-    bench.row("L2 latency", "cycles", lambda: chase(bench, 4 << 20, 256))
-    bench.row("HBM latency", "cycles", lambda: chase(bench, 256 << 20, 4096))
+    bench.row("L2 latency", "cycles", lambda: chase(bench, sizes["l2"] // 4, 256))
+    bench.row("HBM latency", "cycles", lambda: chase(bench, sizes["far"], 4096, flushed=True))
     bench.row("cp.async latency, L2", "cycles", lambda: (float(bench_async(bench, data)), {}))
 
 
@@ -172,7 +189,7 @@ def bench_async(bench, data, n=512):
 
 
 def synchronisation(bench):
-    n = 1024
+    n = bench.sizes["turns"]
     for threads in (64, 128, 256, 512):
         bench.row(f"bar.sync of {threads} threads", "cycles", lambda threads=threads: (
             float(bench.cycles(bench.function("sync", "barrier"), 1, threads, 1, [int32(n)])[0]) / n, {}))
@@ -183,7 +200,7 @@ def synchronisation(bench):
                   lambda: (float(bench.cycles(bench.function("hopper", "mbarriers"), 1, 64, 1, [int32(n)])[0]) / n, {}))
 
     def idle_clock():
-        cycles, ns = bench.cycles(bench.function("sync", "clocks"), 1, 1, 2, [20_000_000])
+        cycles, ns = bench.cycles(bench.function("sync", "clocks"), 1, 1, 2, [bench.sizes["spin"]])
         return cycles / ns, {"cycles": cycles, "nanoseconds": ns}
     bench.row("clock of an idle machine", "GHz", idle_clock)
 
@@ -195,20 +212,20 @@ def launches(bench):
     def launch():
         driver.launch(function, (bench.multiprocessors, 1, 1), (128, 1, 1), [], 0, stream)
 
-    def back_to_back(count=1000):
+    def back_to_back(count=bench.sizes["launches"]):
         ms = cuda.time_launches(driver, lambda: [launch() for _ in range(count)], stream, warmup=1, repeats=5)
         return 1e3 * statistics.median(ms) / count, {"launches": count}
 
     def alone():
         times = []
-        for _ in range(200):
+        for _ in range(bench.sizes["launches"] // 4):
             begun = time.perf_counter()
             launch()
             driver.stream_synchronize(stream)
             times.append(1e6 * (time.perf_counter() - begun))
         return statistics.median(times), {"note": "from Python through ctypes, whose own cost is in it"}
 
-    def replayed(count=100):
+    def replayed(count=max(1, bench.sizes["launches"] // 10)):
         graph = driver.capture(stream, lambda: [launch() for _ in range(count)])
         ms = cuda.time_launches(driver, lambda: driver.graph_launch(graph, stream), stream, warmup=2, repeats=10)
         return 1e3 * statistics.median(ms) / count, {"nodes": count, "whole graph us": 1e3 * statistics.median(ms)}
@@ -261,16 +278,17 @@ def tensor_map(bench, address, rows, box_rows):
 
 
 def tma(bench):
-    data = bench.buffer("data", HBM_BYTES)
+    l2, hbm, passes = bench.sizes["l2"], bench.sizes["hbm"], bench.sizes["passes"]
+    data = bench.buffer("data", hbm)
     for box_rows in (8, 64, 128, 256):
         size = 128 * box_rows
-        for where, rows in (("L2", 4096), ("HBM", HBM_BYTES // 128)):
+        for where, rows in (("L2", 4096), ("HBM", hbm // 128)):
             def latency(box_rows=box_rows, size=size, rows=rows):
                 packed = tensor_map(bench, data, rows, box_rows)
                 out, n = bench.buffer("cycles", 1 << 20), 256
                 for _ in range(2 if rows == 4096 else 1):
                     if rows != 4096:  # out of the cache first
-                        bench.driver.fill(bench.buffer("flush", 256 << 20), 0, 256 << 20)
+                        bench.flush()
                     bench.driver.launch(bench.function("hopper", "tma_latency"), (1, 1, 1), (1, 1, 1),
                                         [packed, out, ctypes.c_uint(size), int32(box_rows), int32(rows), int32(n)], size)
                 bench.driver.synchronize()
@@ -278,8 +296,8 @@ def tma(bench):
             bench.row(f"TMA latency, box of {size} bytes, {where}", "cycles", latency)
 
             def bandwidth(box_rows=box_rows, size=size, rows=rows):
-                turns = 64 if rows == 4096 else 1
-                read = L2_BYTES if rows == 4096 else HBM_BYTES
+                turns = passes if rows == 4096 else 1
+                read = l2 if rows == 4096 else hbm
                 packed = tensor_map(bench, data, read // 128, box_rows)
                 blocks = bench.multiprocessors * (2 if size <= 16384 else 1)
                 ms = bench.milliseconds(lambda: bench.driver.launch(

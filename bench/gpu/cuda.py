@@ -19,7 +19,7 @@ FUNCTION_ATTRIBUTES = {  # CUfunction_attribute
 }
 MAX_DYNAMIC_SHARED = 8
 # After one of these the context is lost, so the process has to be left.
-FATAL = {700, 701, 702, 710, 714, 715, 716, 717, 718, 719, 720, 214, 999, 4}
+FATAL = {700, 702, 710, 714, 715, 716, 717, 718, 719, 720, 214, 999, 4}
 
 
 class CudaError(RuntimeError):

@@ -1,6 +1,7 @@
 """What the machine is, and what its tools say of the compiled kernels."""
 import collections
 import gzip
+import importlib.metadata
 import io
 import os
 import platform
@@ -19,6 +20,8 @@ SMI_FIELDS = ("name,driver_version,vbios_version,pstate,clocks.sm,clocks.mem,clo
               "clocks.applications.graphics,power.limit,power.draw,temperature.gpu,ecc.mode.current,memory.total,"
               "persistence_mode,mig.mode.current,clocks_throttle_reasons.active")
 
+SMI_BASIC = "name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,power.draw,temperature.gpu"
+
 
 def said(command, seconds=15):
     """What a program prints, or why it did not; it only ever reads."""
@@ -31,16 +34,20 @@ def said(command, seconds=15):
 
 def gpu_state():
     """Clocks and power as nvidia-smi reads them."""
-    values = said(["nvidia-smi", f"--query-gpu={SMI_FIELDS}", "--format=csv,noheader"]).split("\n")[0].split(", ")
-    names = SMI_FIELDS.split(",")
-    return dict(zip(names, values)) if len(values) == len(names) else {"nvidia-smi": ", ".join(values)}
+    for fields in (SMI_FIELDS, SMI_BASIC):  # drivers rename fields, and one unknown field makes all of them an error
+        values = said(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]).split("\n")[0].split(", ")
+        names = fields.split(",")
+        if len(values) == len(names):
+            return dict(zip(names, values))
+    return {"nvidia-smi": ", ".join(values)}
 
 
-def version_of(module):
+def version_of(package):
+    """Without importing it, which can take long."""
     try:
-        return __import__(module).__version__
-    except Exception as error:  # a broken installation says so, and the run goes on
-        return f"{type(error).__name__}: {error}"[:200]
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def processor():
@@ -54,7 +61,7 @@ def processor():
 
 def facts(ctx):
     found = {"processor": processor(), "processors": os.cpu_count(), "system": platform.platform(),
-             "python": sys.version.split()[0], "numpy": version_of("numpy"),
+             "python": sys.version.split()[0], "numpy": version_of("numpy"), "torch": version_of("torch"), "triton": version_of("triton"),
              "compiler": said(["g++", "--version"]).split("\n")[0], "cmake": said(["cmake", "--version"]).split("\n")[0],
              "nvcc": said([tool("nvcc") or "nvcc", "--version"]).split("\n")[-1]}
     ctx.results.set(facts=found)
@@ -63,8 +70,6 @@ def facts(ctx):
     found["gpu"] = gpu_state()
     ctx.results.set(facts=found)
     found["driver"] = ctx.driver.facts()
-    ctx.results.set(facts=found)
-    found["torch"] = version_of("torch")
     ctx.results.set(facts=found)
 
 
@@ -108,13 +113,17 @@ def cubins_of(ctx, folder):
         capability = f"sm_{device['capability_major']}{device['capability_minor']}"
     for path in sorted((ctx.bundle / "packages").glob("*.attnpkg")):
         package = runtime.open(path)
-        for section in package.json()["sections"]:
+        sections = package.json()["sections"]
+        cubins = {section["target"] for section in sections if section["kind"] == "cubin"}
+        for section in sections:
             if section["kind"] == "cubin":
                 target = folder / f"{path.stem}.{section['target']}.cubin"
                 target.write_bytes(package.section("cubin", section["target"]))
                 yield target.name, target, None
             elif section["kind"] == "ptx":
                 chip = capability or section["target"]
+                if chip in cubins:
+                    continue
                 name = f"{path.stem}.ptx.{chip}.cubin"
                 if not ptxas:
                     yield name, None, "no ptxas to assemble the package's PTX"

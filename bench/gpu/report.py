@@ -118,8 +118,9 @@ def disassembly(data):
 
 
 def markdown(data):
-    kind = ("a rehearsal on the emulator: no figure here is a time of a GPU" if data.get("device") == "emulator"
-            else "measured on " + str(data.get("facts", {}).get("driver", {}).get("name", "a GPU that was not identified")))
+    name = data.get("facts", {}).get("driver", {}).get("name", "a GPU that was not identified")
+    emulated = data.get("device") == "emulator" or name == "emulated device"
+    kind = "a rehearsal on the emulator: no figure here is a time of a GPU" if emulated else f"measured on {name}"
     text = f"# attnc, {data.get('started')}: {kind}\n\n"
     parts = [("Phases", phases(data)), ("Machine", machine(data)), ("Correctness", correctness(data)), ("Time", timing(data)),
              ("Peers", peers(data)), ("Calibration", calibration(data)),

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -60,13 +61,19 @@ class Run:
         self.settings = {"bundle": str(self.bundle), "out": str(self.out), "device": options.device,
                          "quick": options.quick, "driver_library": options.driver_library, "seed": options.seed}
         path = self.out / "results.json"
-        if path.exists():
-            path.rename(self.out / f"results.{int(time.time())}.json")
+        self.keep_earlier(path)
         manifest = self.bundle / "manifest.json"
         self.results = Results(path)
         self.results.set(started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                          device=options.device, quick=options.quick, seconds_allowed=options.seconds,
                          bundle=json.loads(manifest.read_text()) if manifest.exists() else None)
+
+    def keep_earlier(self, path):
+        """An earlier run's results get its time in their name; its raw data would be taken for this run's."""
+        if path.exists():
+            path.rename(self.out / f"results.{int(path.stat().st_mtime)}.json")
+        for file in self.out.glob("golden-*"):
+            file.unlink()
 
     def say(self, text):
         print(f"[{time.time() - self.deadline + self.options.seconds:6.1f} s] {text}", flush=True)
@@ -74,8 +81,8 @@ class Run:
     def build(self):
         self.results.set_phase("build", status="running")
         try:
-            made = build.build_all(self.bundle, self.out / "build", self.options.builder, self.options.optimise,
-                                   timeout=min(BUILD_SECONDS, self.deadline - time.time()))
+            made = build.build_all(self.bundle, self.options.build or self.out / "build", self.options.builder, self.options.optimise,
+                                   timeout=min(self.options.build_seconds, self.deadline - time.time()))
         except build.BuildError as error:
             self.results.set_phase("build", status="failed", reason=str(error)[-4000:])
             self.say(f"build failed: {error}")
@@ -170,8 +177,18 @@ class Run:
         self.results.set(finished=True, seconds=round(time.time() - self.deadline + self.options.seconds, 1))
         text = report.markdown(self.results.data)
         (self.out / "results.md").write_text(text)
+        self.archive()
         print(report.summary(self.results.data))
-        self.say(f"wrote {self.out / 'results.json'} and results.md")
+        self.say(f"wrote {self.out / 'results.json'}, results.md and results.tar.gz, which holds both and the raw data")
+
+    def archive(self):
+        """One file to send back. The emulator's golden data are left out: any machine makes them again."""
+        path = self.out / "results.tar.gz"
+        with tarfile.open(path, "w:gz", compresslevel=6) as tar:
+            for file in sorted(self.out.iterdir()):
+                if file.is_file() and file != path and not file.name.startswith("golden-emulator."):
+                    tar.add(file, f"results/{file.name}")
+            tar.add(self.logs, "results/logs")
 
 
 def main():
@@ -183,6 +200,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=470, help="for everything")
     parser.add_argument("--phases", help="only these, separated by commas")
     parser.add_argument("--builder", choices=("auto", "cmake", "plain"), default="auto")
+    parser.add_argument("--build", help="folder to build in, where an earlier build is used again")
+    parser.add_argument("--build-seconds", type=float, default=BUILD_SECONDS, help="for each way to build")
     parser.add_argument("--optimise", default="-O2", help="for the compiler")
     parser.add_argument("--driver-library", help="instead of libcuda.so.1")
     parser.add_argument("--seed", type=int, help="of the inputs, to repeat a failure; absent: fresh ones")

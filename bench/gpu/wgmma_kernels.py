@@ -78,7 +78,8 @@ fill:
   and.b32 %word, %word, 0x807f807f;
   or.b32 %word, %word, 0x3f003f00;
   st.shared.b32 [%at], %word;
-  add.u32 %i, %i, 1024;
+  mov.u32 %a0, %ntid.x;
+  mad.lo.u32 %i, %a0, 4, %i;
   setp.lt.u32 %p0, %i, {2 * A_BYTES + n * 128};
   @%p0 bra fill;
   fence.proxy.async.shared::cta;
