@@ -9,6 +9,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,8 +66,9 @@ def build_plainly(sources, build, optimise, log, timeout):
     objects = build / "objects"
     objects.mkdir(parents=True, exist_ok=True)
     # Every operation of the emulator rounds once, so nothing may be contracted.
-    flags = ["-std=c++20", optimise, "-fPIC", "-ffp-contract=off", "-DFMT_HEADER_ONLY=1", "-I", sources,
-             "-isystem", sources / "third_party", "-w"]
+    version = re.search(r"project\(attnc VERSION ([\d.]+)", (sources / "CMakeLists.txt").read_text()).group(1)
+    flags = ["-std=c++20", optimise, "-fPIC", "-ffp-contract=off", "-DFMT_HEADER_ONLY=1", f'-DATTNC_VERSION="{version}"',
+             "-I", sources, "-isystem", sources / "third_party", "-w"]
     units = [path for folder in SOURCE_FOLDERS for path in sorted((sources / folder).rglob("*.cpp"))]
     program = sources / "bench/gpu/run_ptx.cpp"
     deadline = time.monotonic() + timeout
