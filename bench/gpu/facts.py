@@ -168,6 +168,6 @@ def disassembly(ctx):
                 entry = tarfile.TarInfo(name.replace("/", "_") + ".sass")
                 entry.size = len(sass.encode())
                 tar.addfile(entry, io.BytesIO(sass.encode()))
-            ctx.results.end("disassembly", name, "measured" if sass else "skipped", tool=by, assembler=note,
-                            reason=None if sass else by, opcodes=opcodes(sass), resources=resources(ctx, path),
+            ctx.results.end("disassembly", name, "measured" if sass else "skipped", tool=by if sass else None,
+                            assembler=note, reason=None if sass else by, opcodes=opcodes(sass), resources=resources(ctx, path),
                             seconds=round(time.monotonic() - begun, 2))

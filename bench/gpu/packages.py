@@ -7,7 +7,7 @@ import cuda
 import reference
 from problem import CudaPlaces, HostPlaces, Problem, tokens_of
 
-FLUSH_BYTES = 256 << 20
+FLUSH_BYTES, SMALL_FLUSH_BYTES = 256 << 20, 1 << 20
 EMULATOR_OPTIONS = {"mode": "random", "seed": 1, "profile": True}
 
 
@@ -97,7 +97,7 @@ def correctness(ctx):
         prepared = Prepared(ctx, runtime, device, case, seed)
         try:
             prepared.run()
-            plan, kernel = prepared.plan.json(), prepared.kernel.json()
+            plan, kernel = plan_facts(prepared.plan), prepared.kernel.json()
             prepared.places.fetch()
             expected = reference.reference(prepared.problem, maths)
             found = reference.compare(prepared.problem, expected)
@@ -127,6 +127,24 @@ def dense_partner(case, cases):
     return None
 
 
+def instruction_counts(plan):
+    """Warp instructions by class that the emulator counted, over the kernels of a launch; the profile's lines, which say
+    where, stay behind."""
+    counts = {}
+    for profile in plan.pop("profile", None) or []:
+        for name, count in ((profile or {}).get("instructions") or {}).items():
+            counts[name] = counts.get(name, 0) + count
+    plan.pop("profile_text", None)
+    return counts
+
+
+def plan_facts(plan):
+    """What the runtime says of a plan, without an emulator's profile."""
+    found = plan.json()
+    instruction_counts(found)
+    return found
+
+
 def measure(ctx, runtime, device, case):
     """Milliseconds on a GPU; on the emulator instructions."""
     prepared = Prepared(ctx, runtime, device, case, ctx.fresh_seed())
@@ -136,14 +154,14 @@ def measure(ctx, runtime, device, case):
         first_ms = 1e3 * (time.monotonic() - begun)
         fields = {}
         if ctx.device == "emulator":
-            fields["instructions"] = prepared.plan.json().get("profile")
+            fields["instructions"] = instruction_counts(prepared.plan.json())
             fields["not_timed"] = "an emulator's instruction counts stand in for times"
         else:
-            flush = ctx.flush_buffer(FLUSH_BYTES)
+            flush = ctx.flush_buffer(SMALL_FLUSH_BYTES if ctx.quick else FLUSH_BYTES)
             times = cuda.time_launches(ctx.driver, lambda: prepared.plan.launch(ctx.stream), ctx.stream, warmup=3,
                                        repeats=25, flush=flush, budget_s=2.0)
             fields |= cuda.summary(times) | {"first_ms": first_ms}
-        return fields, prepared.plan.json(), prepared.kernel.json()
+        return fields, plan_facts(prepared.plan), prepared.kernel.json()
     finally:
         prepared.close()
 

@@ -61,9 +61,7 @@ def timing(data):
     rows = []
     for r in data.get("timing", []):
         ms, sdpa, flex = r.get("median_ms"), peers_of(data, r["name"], "sdpa"), peers_of(data, r["name"], "flex")
-        spent = (r.get("instructions") or {}).get("instructions", r.get("instructions"))
-        if isinstance(spent, dict):
-            spent = sum(value for value in spent.values() if isinstance(value, int))
+        spent = sum((r.get("instructions") or {}).values()) or None
         predicted = r.get("prediction") or {}
         rows.append((r["name"], ms, r.get("tflops"), r.get("speed_up_over_dense"), r.get("tile_bound"),
                      r.get("fraction_of_tile_bound"), predicted.get("milliseconds"), sdpa, sdpa / ms if ms and sdpa else None,

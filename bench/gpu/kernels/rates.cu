@@ -17,7 +17,7 @@ __device__ inline uint64_t now() {
 #define LOOP(chains, body)                                                                         \
   __syncthreads();                                                                                 \
   uint64_t begin = now();                                                                          \
-  _Pragma("unroll 4") for (int i = 0; i < n; ++i) {                                                \
+  _Pragma("unroll 16") for (int i = 0; i < n; ++i) {                                               \
     _Pragma("unroll") for (int j = 0; j < chains; ++j) { body; }                                   \
   }                                                                                                \
   uint64_t end = now();                                                                            \
@@ -85,7 +85,7 @@ template <int kAccumulators> __device__ inline void mma(uint64_t *cycles, float 
   float d[kAccumulators][4] = {};
   __syncthreads();
   uint64_t begin = now();
-#pragma unroll 4
+#pragma unroll 8
   for (int i = 0; i < n; ++i)
 #pragma unroll
     for (int j = 0; j < kAccumulators; ++j)
@@ -119,13 +119,13 @@ template <int kAccesses> __device__ inline void loads(uint64_t *cycles, float *s
   for (int i = threadIdx.x; i < 2048; i += blockDim.x)
     shared[i] = uint4{0, 0, 0, 0};
   uint32_t at = sharedBase() + 16 * threadIdx.x % 16384;
-  uint32_t r[4] = {};
+  uint32_t r[4] = {}, rest = 0; // what is not used is not loaded
   LOOP(kAccesses, asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
                                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                                : "r"(at + 512 * j)
                                : "memory");
-       at += r[0])
-  sink[blockIdx.x * blockDim.x + threadIdx.x] = __uint_as_float(r[1] + r[2] + r[3] + at);
+       at += r[0]; rest ^= r[1] ^ r[2] ^ r[3])
+  sink[blockIdx.x * blockDim.x + threadIdx.x] = __uint_as_float(rest + at);
 }
 // `at` waits for every load, so the rate kernel has as many in flight as there are warps.
 extern "C" __global__ void rate_lds128(uint64_t *cycles, float *sink, int n) {
@@ -147,13 +147,13 @@ template <int kAccesses> __device__ inline void matrixLoads(uint64_t *cycles, fl
   for (int i = threadIdx.x; i < 2048; i += blockDim.x)
     shared[i] = uint4{0, 0, 0, 0};
   uint32_t at = sharedBase() + 16 * threadIdx.x % 16384;
-  uint32_t r[4] = {};
+  uint32_t r[4] = {}, rest = 0; // what is not used is not loaded
   LOOP(kAccesses, asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                                : "r"(at + 512 * j)
                                : "memory");
-       at += r[0])
-  sink[blockIdx.x * blockDim.x + threadIdx.x] = __uint_as_float(r[1] + r[2] + r[3] + at);
+       at += r[0]; rest ^= r[1] ^ r[2] ^ r[3])
+  sink[blockIdx.x * blockDim.x + threadIdx.x] = __uint_as_float(rest + at);
 }
 extern "C" __global__ void rate_ldmatrix(uint64_t *cycles, float *sink, int n) {
   matrixLoads<kChains>(cycles, sink, n);
