@@ -2,7 +2,8 @@
 // arithmetic, and the compiler's own attention kernel (mma, ldmatrix, cp.async); without checks,
 // with them, and with a profile as well.
 //
-//   emulator [TOKENS [--profile]]     512 unless said; --profile prints that of the attention kernel
+//   emulator [TOKENS [--profile]]     512 unless said; --profile prints that of the attention
+//   kernel
 #include "codegen/nvvm/EmitPTX.h"
 #include "jit/Compilation.h"
 #include "runtime/CpuFeatures.h"
@@ -101,8 +102,7 @@ void measureArithmetic() {
     emulator::Memory memory;
     std::vector<std::vector<uint8_t>> parameters{
         emulator::parameterOf(memory.allocate("out", 128 * 4))};
-    return valueOf(
-        emulator::launch(module, "k", {4}, {128}, 0, parameters, memory, options));
+    return valueOf(emulator::launch(module, "k", {4}, {128}, 0, parameters, memory, options));
   });
 }
 

@@ -54,9 +54,7 @@ std::vector<AsyncCopy> AsyncCopies::wait(uint32_t mask, uint64_t pending) {
 
 std::vector<AsyncCopy> AsyncCopies::takeBefore(uint32_t lane, uint32_t number) {
   std::vector<AsyncCopy> taken;
-  auto isEarlier = [&](const AsyncCopy &copy) {
-    return copy.lane == lane && copy.number < number;
-  };
+  auto isEarlier = [&](const AsyncCopy &copy) { return copy.lane == lane && copy.number < number; };
   for (Group &group : groups)
     moveIf(group.copies, taken, isEarlier);
   moveIf(open, taken, isEarlier);

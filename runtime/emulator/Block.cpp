@@ -57,7 +57,8 @@ Status Block::run(uint64_t number) {
   return {};
 }
 
-/// Without a seed a warp runs until it blocks; the budget only bounds a loop that waits for another.
+/// Without a seed a warp runs until it blocks; the budget only bounds a loop that waits for
+/// another.
 uint64_t Block::drawTurn() {
   constexpr uint64_t kLongTurn = 1 << 14;
   if (launch.options.seed == 0 && launch.options.mode != AsyncMode::Random)

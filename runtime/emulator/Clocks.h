@@ -26,8 +26,8 @@ struct VectorClock {
 };
 
 /// The clocks of one warp. Strong accesses (atomics, .relaxed, .volatile, ..) of a location order
-/// their warps as the PTX memory model says: a release, or a relaxed write after a fence, publishes;
-/// an acquire, or a relaxed read before a fence, receives.
+/// their warps as the PTX memory model says: a release, or a relaxed write after a fence,
+/// publishes; an acquire, or a relaxed read before a fence, receives.
 struct WarpClocks {
   uint32_t warp = 0;
   VectorClock now;      ///< see above

@@ -168,7 +168,8 @@ private:
     Profile profile;
     profile.kernel = launch.program.name;
     profile.blocks = blocks;
-    profile.warps = (uint64_t(launch.block.x) * launch.block.y * launch.block.z + kLanes - 1) / kLanes;
+    uint64_t threads = uint64_t(launch.block.x) * launch.block.y * launch.block.z;
+    profile.warps = (threads + kLanes - 1) / kLanes;
     profile.counters = counters;
     for (size_t i = 0; i < instructions.size(); ++i) {
       const Inst &inst = launch.program.code[i];

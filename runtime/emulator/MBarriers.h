@@ -43,13 +43,13 @@ struct MBarrier {
 struct AsyncArrival {
   Warp *warp;
   uint32_t lane;
-  uint64_t offset;     ///< of the mbarrier
-  uint32_t copies;     ///< copies of the warp with lower numbers count
-  VectorClock clock;   ///< of the warp at the instruction
+  uint64_t offset;   ///< of the mbarrier
+  uint32_t copies;   ///< copies of the warp with lower numbers count
+  VectorClock clock; ///< of the warp at the instruction
 };
 
 struct MBarriers {
-  std::map<uint64_t, MBarrier> at; ///< by offset in shared memory
+  std::map<uint64_t, MBarrier> at;    ///< by offset in shared memory
   std::vector<AsyncArrival> arrivals; ///< not yet made
 
   void reset() {

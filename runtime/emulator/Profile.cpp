@@ -98,9 +98,8 @@ static void writeClasses(fmt::memory_buffer &out, const Profile &profile) {
     if (profile.counters.instructions[i] != 0)
       classes.push_back(i);
   const auto &counts = profile.counters.instructions;
-  std::sort(classes.begin(), classes.end(), [&](size_t a, size_t b) {
-    return std::pair(counts[b], a) < std::pair(counts[a], b);
-  });
+  std::sort(classes.begin(), classes.end(),
+            [&](size_t a, size_t b) { return std::pair(counts[b], a) < std::pair(counts[a], b); });
   fmt::format_to(at, "  {:<14} {:>14} {:>7}\n", "class", "instructions", "share");
   for (size_t i : classes)
     fmt::format_to(at, "  {:<14} {:>14} {:>6.1f}%\n", instClassName(InstClass(i)), counts[i],
@@ -136,20 +135,21 @@ std::string Profile::text(size_t mostLines) const {
   auto conflicting =
       costliest(*this, mostLines, [](const InstProfile &p) { return p.conflicts(); });
   if (!conflicting.empty())
-    fmt::format_to(at, "  {:>6} {:>12} {:>12} {:>9}\n", "line", "wavefronts", "conflicts", "per inst");
+    fmt::format_to(at, "  {:>6} {:>12} {:>12} {:>9}\n", "line", "wavefronts", "conflicts",
+                   "per inst");
   for (const Line *line : conflicting)
     fmt::format_to(at, "  {:>6} {:>12} {:>12} {:>9.2f}  {}\n", line->line, line->counts.wavefronts,
-                   line->counts.conflicts(),
-                   ratio(line->counts.wavefronts, line->counts.executed), line->text);
-  fmt::format_to(at,
-                 "global memory: {} bytes in {} requests, {} sectors of 32 bytes ({:.2f} a request); "
-                 "cp.async {} bytes\n",
-                 all.globalBytes, all.requests, all.sectors, ratio(all.sectors, all.requests),
-                 all.asyncBytes);
+                   line->counts.conflicts(), ratio(line->counts.wavefronts, line->counts.executed),
+                   line->text);
+  fmt::format_to(
+      at,
+      "global memory: {} bytes in {} requests, {} sectors of 32 bytes ({:.2f} a request); "
+      "cp.async {} bytes\n",
+      all.globalBytes, all.requests, all.sectors, ratio(all.sectors, all.requests), all.asyncBytes);
   auto moving = costliest(*this, mostLines, [](const InstProfile &p) { return p.sectors; });
   if (!moving.empty())
-    fmt::format_to(at, "  {:>6} {:>12} {:>9} {:>9} {:>9}\n", "line", "sectors", "per req.", "at least",
-                   "B/lane");
+    fmt::format_to(at, "  {:>6} {:>12} {:>9} {:>9} {:>9}\n", "line", "sectors", "per req.",
+                   "at least", "B/lane");
   for (const Line *line : moving)
     fmt::format_to(at, "  {:>6} {:>12} {:>9.2f} {:>9.2f} {:>9.1f}  {}{}\n", line->line,
                    line->counts.sectors, ratio(line->counts.sectors, line->counts.requests),

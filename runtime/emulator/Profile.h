@@ -17,16 +17,16 @@
 namespace attn::emulator {
 
 struct InstProfile {
-  uint64_t executed = 0;         ///< warp instructions
-  uint64_t lanes = 0;            ///< lanes that executed it
-  uint64_t sharedBytes = 0;      ///< that lanes read or wrote
-  uint64_t wavefronts = 0;       ///< of shared memory
-  uint64_t leastWavefronts = 0;  ///< without any conflict of banks
-  uint64_t globalBytes = 0;      ///< that lanes read or wrote
-  uint64_t requests = 0;         ///< warp instructions that went to global memory
-  uint64_t sectors = 0;          ///< of global memory touched, counted for each request
-  uint64_t leastSectors = 0;     ///< that would hold the distinct bytes of each request
-  uint64_t asyncBytes = 0;       ///< written to shared memory by cp.async
+  uint64_t executed = 0;        ///< warp instructions
+  uint64_t lanes = 0;           ///< lanes that executed it
+  uint64_t sharedBytes = 0;     ///< that lanes read or wrote
+  uint64_t wavefronts = 0;      ///< of shared memory
+  uint64_t leastWavefronts = 0; ///< without any conflict of banks
+  uint64_t globalBytes = 0;     ///< that lanes read or wrote
+  uint64_t requests = 0;        ///< warp instructions that went to global memory
+  uint64_t sectors = 0;         ///< of global memory touched, counted for each request
+  uint64_t leastSectors = 0;    ///< that would hold the distinct bytes of each request
+  uint64_t asyncBytes = 0;      ///< written to shared memory by cp.async
 
   uint64_t conflicts() const { return wavefronts - leastWavefronts; }
   bool coalesced() const { return sectors == leastSectors; }
@@ -38,7 +38,8 @@ struct InstProfile {
   void addAsync(const uint64_t *offsets, uint32_t mask, uint32_t bytes);
 };
 
-/// What LaunchOptions::profile receives. Plain data: valid after the module and the memory are gone.
+/// What LaunchOptions::profile receives. Plain data: valid after the module and the memory are
+/// gone.
 struct Profile {
   struct Line {
     uint32_t line = 0; ///< of the PTX, from 1

@@ -33,8 +33,12 @@ bool SharedMemory::readConflicts(const Cell &cell, size_t index, const Accessor 
 SharedFault SharedMemory::faultAt(Access kind, size_t index, const Accessor &who, unsigned lane,
                                   uint64_t offset) const {
   const Cell &cell = cells[index];
-  SharedFault fault{SharedFault::Kind::Unwritten, lane, std::max(offset, uint64_t(index) << cellShift),
-                    cell.writer & 31, cell.writer >> 5, Access::Write};
+  SharedFault fault{SharedFault::Kind::Unwritten,
+                    lane,
+                    std::max(offset, uint64_t(index) << cellShift),
+                    cell.writer & 31,
+                    cell.writer >> 5,
+                    Access::Write};
   bool unordered = cell.writeClock > who.clocks.now.of[fault.otherWarp];
   uint32_t reader = 0;
   if (cell.state == InFlight)
@@ -44,7 +48,7 @@ SharedFault SharedMemory::faultAt(Access kind, size_t index, const Accessor &who
   else if (unordered && !(who.strong && cell.strongWrite))
     fault.kind = cell.copied ? SharedFault::Kind::CopyRace : SharedFault::Kind::Race;
   else if (kind != Access::Read && readConflicts(cell, index, who, reader))
-    fault = {SharedFault::Kind::Race,            lane,        fault.byte, reader,
+    fault = {SharedFault::Kind::Race,          lane,        fault.byte, reader,
              reads[index * warps + reader].pc, Access::Read};
   if (fault.kind == SharedFault::Kind::Race && fault.other == Access::Write && cell.strongWrite)
     fault.other = Access::Atomic;
@@ -62,8 +66,7 @@ std::optional<SharedFault> SharedMemory::check(const Accessor &who, const uint64
     for (uint64_t c = offset >> cellShift; c <= end; ++c) {
       Cell &cell = cells[c];
       bool badState = kKind == Access::Write ? cell.state > Unwritten : cell.state != Written;
-      bool unordered =
-          cell.writeClock > now[cell.writer & 31] && !(who.strong && cell.strongWrite);
+      bool unordered = cell.writeClock > now[cell.writer & 31] && !(who.strong && cell.strongWrite);
       uint32_t reader;
       if (badState || unordered ||
           (kKind != Access::Read && (cell.readers & ~(1u << warp)) != 0 &&
@@ -122,14 +125,13 @@ std::optional<SharedFault> SharedMemory::checkMBarrier(const Accessor &who, unsi
   uint32_t warp = cell.writer & 31;
   if (cell.writeClock <= who.clocks.now.of[warp])
     return std::nullopt;
-  return SharedFault{SharedFault::Kind::Race, lane,         offset, warp,
-                     cell.writer >> 5,        Access::Write};
+  return SharedFault{SharedFault::Kind::Race, lane, offset, warp, cell.writer >> 5, Access::Write};
 }
 
 void SharedMemory::setMBarrier(const Accessor &who, uint64_t offset, bool exists) {
   uint32_t warp = who.clocks.warp;
-  Cell next{who.clocks.now.of[warp], who.pc << 5 | warp, 0, exists ? MBarrier : Unwritten,
-            false,                   false};
+  Cell next{
+      who.clocks.now.of[warp], who.pc << 5 | warp, 0, exists ? MBarrier : Unwritten, false, false};
   forCells(offset, 8, [&](Cell &cell) { cell = next; });
 }
 

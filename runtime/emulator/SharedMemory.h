@@ -98,7 +98,7 @@ private:
 
   uint32_t cellShift, warps;
   std::vector<uint8_t> data;
-  std::vector<Cell> cells;      ///< none if unchecked
+  std::vector<Cell> cells;     ///< none if unchecked
   std::vector<LastRead> reads; ///< of cell c by warp w at c * warps + w, if its bit is set
 };
 

@@ -95,9 +95,9 @@ TEST(MBarrier, ChecksItsUse) {
                  "reads shared byte 4, which belongs to the mbarrier of line");
   oneThreadFails(kInit2 + "  mov.u64 %d1, 0;\n  st.shared.u64 [m], %d1;\n",
                  "writes shared byte 0, which belongs to the mbarrier of line");
-  EXPECT_EQ(oneThread(kInit2 + "  mbarrier.inval.shared.b64 [m];\n" + kInit2 +
-                      "  mov.u32 %r9, 3;\n"),
-            3u);
+  EXPECT_EQ(
+      oneThread(kInit2 + "  mbarrier.inval.shared.b64 [m];\n" + kInit2 + "  mov.u32 %r9, 3;\n"),
+      3u);
   // Generic addresses.
   EXPECT_EQ(oneThread("  mov.u64 %d5, m;\n  cvta.shared.u64 %d6, %d5;\n"
                       "  mbarrier.init.b64 [%d6], 1;\n  mbarrier.arrive.b64 %d0, [%d6];\n"
@@ -117,12 +117,11 @@ std::string handOver(const std::string &init, const std::string &produce,
   setp.eq.u32 %p3, %r19, 0;
   mov.u32 %r21, x;
   mad.lo.u32 %r20, %lane, 4, %r21;
-)" + init + "  @%p2 bra consumer;\n" +
-         produce + "  bra done;\nconsumer:\n" + consume +
+)" + init +
+         "  @%p2 bra consumer;\n" + produce + "  bra done;\nconsumer:\n" + consume +
          "  add.u64 %d1, %out, %lane4;\n  st.global.u32 [%d1], %r9;\ndone:\n";
 }
-const std::string kInit32 =
-    "  @%p3 mbarrier.init.shared.b64 [m], 32;\n  bar.sync 0;\n";
+const std::string kInit32 = "  @%p3 mbarrier.init.shared.b64 [m], 32;\n  bar.sync 0;\n";
 const std::string kWait = "wait:\n  mbarrier.try_wait.parity.shared.b64 %p0, [m], 0;\n"
                           "  @!%p0 bra wait;\n";
 const std::string kRead = "  ld.shared.u32 %r9, [%r20];\n";
@@ -155,10 +154,9 @@ TEST(MBarrier, DeadlocksAreReportedByName) {
   for (const char *kind : {"try_wait", "test_wait"}) {
     std::string wait = kWait;
     wait.replace(wait.find("try_wait"), 8, kind);
-    Outcome outcome =
-        runBody(handOver("  @%p3 mbarrier.init.shared.b64 [m], 33;\n  bar.sync 0;\n",
-                         kProduce + kArrive, wait + kRead),
-                {}, 32, {}, 64);
+    Outcome outcome = runBody(handOver("  @%p3 mbarrier.init.shared.b64 [m], 33;\n  bar.sync 0;\n",
+                                       kProduce + kArrive, wait + kRead),
+                              {}, 32, {}, 64);
     expectFault(outcome, "every warp of block (0, 0, 0) has exited or waits at a barrier");
     expectFault(outcome, "warp 0 has exited");
     expectFault(outcome, "at the mbarrier at shared byte 0, whose phase 0 lacks 1 of 33 arrivals "

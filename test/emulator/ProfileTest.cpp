@@ -52,7 +52,7 @@ TEST(Profile, CountsBankConflicts) {
            SharedCase{"rows of 144 bytes", 16, 144, 4, 4},
            SharedCase{"rows of 64 bytes", 16, 64, 16, 4},
        }) {
-    std::string type = c.bytes == 16 ? "v4.u32 [%r1], {%r0, %r0, %r0, %r0}"
+    std::string type = c.bytes == 16  ? "v4.u32 [%r1], {%r0, %r0, %r0, %r0}"
                        : c.bytes == 8 ? "v2.u32 [%r1], {%r0, %r0}"
                        : c.bytes == 4 ? "u32 [%r1], %r0"
                                       : "u16 [%r1], %r0";
@@ -146,11 +146,11 @@ TEST(Profile, IsWrittenAsTextAndAsJson) {
         "1 requests, 1 sectors", "ld.global.u32 %r3, [%in];"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   std::string json = profile.json();
-  for (const char *part :
-       {"{\"kernel\":\"k\",\"blocks\":1,\"warpsPerBlock\":1,\"instructions\":{",
-        "\"text\":\"st.shared.u32 [%r1], %r0;\",\"class\":\"st.shared\",\"executed\":1,\"lanes\":32,"
-        "\"sharedBytes\":128,\"wavefronts\":32,\"leastWavefronts\":1}",
-        "\"globalBytes\":128,\"requests\":1,\"sectors\":1,\"leastSectors\":1"})
+  for (const char *part : {"{\"kernel\":\"k\",\"blocks\":1,\"warpsPerBlock\":1,\"instructions\":{",
+                           "\"text\":\"st.shared.u32 [%r1], "
+                           "%r0;\",\"class\":\"st.shared\",\"executed\":1,\"lanes\":32,"
+                           "\"sharedBytes\":128,\"wavefronts\":32,\"leastWavefronts\":1}",
+                           "\"globalBytes\":128,\"requests\":1,\"sectors\":1,\"leastSectors\":1"})
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
 }
 

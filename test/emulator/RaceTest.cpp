@@ -110,9 +110,10 @@ TEST(Race, IsNotOrderedByABarrierOfOthers) {
   // Two barriers one after the other hand on.
   const std::string more = "  setp.ge.u32 %p6, %r18, 1;\n  @%p6 bar.sync 2, 64;\n";
   EXPECT_EQ(race(kWriteA + some + more + read2, 96).fault, "");
-  EXPECT_EQ(race(kWriteA + "  setp.ne.u32 %p7, %r19, 0;\n  bar.red.popc.u32 %r5, 0, %p7;\n" + kReadB)
-                .fault,
-            "");
+  EXPECT_EQ(
+      race(kWriteA + "  setp.ne.u32 %p7, %r19, 0;\n  bar.red.popc.u32 %r5, 0, %p7;\n" + kReadB)
+          .fault,
+      "");
 }
 
 TEST(Race, IsNoneBetweenAtomics) {
@@ -137,14 +138,16 @@ TEST(Race, IsOrderedByFlags) {
   const std::string fence = "  membar.cta;\n";
   for (uint64_t seed : {0, 1, 2}) {
     LaunchOptions options{.seed = seed};
-    EXPECT_EQ(race(begin + flagged("st.release.cta.shared.u32", "", "ld.acquire.cta.shared.u32", ""),
-                   64, options)
-                  .fault,
-              "");
-    EXPECT_EQ(race(begin + flagged("st.volatile.shared.u32", fence, "ld.volatile.shared.u32", fence),
-                   64, options)
-                  .fault,
-              "");
+    EXPECT_EQ(
+        race(begin + flagged("st.release.cta.shared.u32", "", "ld.acquire.cta.shared.u32", ""), 64,
+             options)
+            .fault,
+        "");
+    EXPECT_EQ(
+        race(begin + flagged("st.volatile.shared.u32", fence, "ld.volatile.shared.u32", fence), 64,
+             options)
+            .fault,
+        "");
     EXPECT_EQ(race(begin + flagged("atom.release.cta.shared.exch.b32 %r7,", "",
                                    "ld.acquire.cta.shared.u32", ""),
                    64, options)
@@ -156,9 +159,9 @@ TEST(Race, IsOrderedByFlags) {
     expectFault(race(begin + flagged("st.volatile.shared.u32", fence, "ld.volatile.shared.u32", ""),
                      64, options),
                 "reads shared byte 8 in a race");
-    expectFault(race(begin + flagged("st.shared.u32", fence, "ld.volatile.shared.u32", fence), 64,
-                     options),
-                "in a race");
+    expectFault(
+        race(begin + flagged("st.shared.u32", fence, "ld.volatile.shared.u32", fence), 64, options),
+        "in a race");
   }
 }
 
@@ -201,7 +204,8 @@ TEST(Checks, MayBeOff) {
   EXPECT_EQ(runBody("  st.global.u32 [%out], %r0;\n", {}, 1, off).fault, "");
   EXPECT_EQ(runBody("  .shared .align 4 .b8 x[8];\n  ld.shared.u32 %r0, [x];\n", {}, 1, off).fault,
             "");
-  expectFault(runBody("  ld.global.u32 %r0, [%in+8];\n", {1, 2}, 1, off), "outside of global memory");
+  expectFault(runBody("  ld.global.u32 %r0, [%in+8];\n", {1, 2}, 1, off),
+              "outside of global memory");
   expectFault(runBody("  .shared .align 4 .b8 x[16];\n  ld.shared.u32 %r0, [x+16];\n", {}, 1, off),
               "of the 16 bytes of shared memory");
   expectFault(runBody("  setp.lt.u32 %p0, %lane, 16;\n  @%p0 bar.sync 0;\n", {}, 1, off),

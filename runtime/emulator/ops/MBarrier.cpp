@@ -73,10 +73,11 @@ void init(Warp &warp, const Inst &inst, uint32_t mask) {
                                    MBarrier::kMostArrivals)),
              false;
     if (block.mbarriers.find(offset))
-      return warp.fail(inst, lane,
-                       fmt::format("the mbarrier at shared byte {} exists already; 'mbarrier.inval' "
-                                   "ends it",
-                                   offset)),
+      return warp.fail(
+                 inst, lane,
+                 fmt::format("the mbarrier at shared byte {} exists already; 'mbarrier.inval' "
+                             "ends it",
+                             offset)),
              false;
     if (warp.checked) {
       if (auto fault = block.shared.access(Access::Write, warp.accessor(inst), offsets.data(),
@@ -136,9 +137,9 @@ bool arriveLane(Warp &warp, const Inst &inst, unsigned lane, MBarrier &mbarrier,
   if ((inst.flags & kExpectFlag) && !expectBytes(warp, inst, lane, mbarrier, operand))
     return false;
   if (count == 0 || count > mbarrier.pending) {
-    warp.fail(inst, lane,
-              fmt::format("{} arrivals at an mbarrier whose phase lacks {}", count,
-                          mbarrier.pending));
+    warp.fail(
+        inst, lane,
+        fmt::format("{} arrivals at an mbarrier whose phase lacks {}", count, mbarrier.pending));
     return false;
   }
   if ((inst.flags & kNoCompleteFlag) && count == mbarrier.pending && mbarrier.transactions == 0) {

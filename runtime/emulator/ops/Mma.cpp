@@ -44,7 +44,8 @@ template <class E> struct Bytes : Elements<E, int64_t> {
 /// The 8 rows that a register holds, from column `first` on of `matrix`, whose rows have kDepth
 /// elements.
 template <class In, unsigned kDepth, class Matrix>
-ATTN_INLINE void readRows(const uint32_t *words, Matrix &matrix, unsigned firstRow, unsigned first) {
+ATTN_INLINE void readRows(const uint32_t *words, Matrix &matrix, unsigned firstRow,
+                          unsigned first) {
   typename In::Element elements[8 * In::kPerRow];
   std::memcpy(elements, words, sizeof(elements));
   for (unsigned i = 0; i < 8 * In::kPerRow; ++i)
@@ -200,8 +201,7 @@ ExecFn decodeMma(InstDecoder &decoder) {
   decoder.expectOneOf({"sync"});
   decoder.expectOneOf({"aligned"});
   constexpr unsigned kDepths[] = {32, 16, 8, 4};
-  unsigned depth =
-      kDepths[decoder.expectOneOf({"m16n8k32", "m16n8k16", "m16n8k8", "m16n8k4"})];
+  unsigned depth = kDepths[decoder.expectOneOf({"m16n8k32", "m16n8k16", "m16n8k8", "m16n8k4"})];
   decoder.expectOneOf({"row"});
   decoder.expectOneOf({"col"});
   bool saturates = decoder.take("satfinite");
