@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -31,12 +32,14 @@ enum Result {
   NotSupported = 801
 };
 
-struct Module {
-  emulator::Module module;
-};
+struct Module;
 struct Function {
   Module *module;
   emulator::EntryInfo entry;
+};
+struct Module {
+  emulator::Module module;
+  std::deque<Function> functions = {}; ///< that were asked for; they go with the module
 };
 struct Event {
   std::chrono::steady_clock::time_point time;
@@ -171,7 +174,7 @@ EXPORT cuModuleUnload(Module *module) { return delete module, Success; }
 EXPORT cuModuleGetFunction(Function **function, Module *module, const char *name) {
   for (const emulator::EntryInfo &entry : module->module.entries())
     if (entry.name == name)
-      return *function = new Function{module, entry}, Success;
+      return *function = &module->functions.emplace_back(Function{module, entry}), Success;
   return NotFound;
 }
 EXPORT cuFuncGetAttribute(int *value, int attribute, Function *function) {

@@ -446,7 +446,7 @@ TEST(CApi, ThreadsShareAKernel) {
     threads.emplace_back([&, i] {
       // An error in one thread is not another's.
       attnc_package *none;
-      attnc_package_read("x", size_t(i) + 1, &none);
+      attnc_package_read("xxxx", size_t(i) + 1, &none);
       std::string own = attnc_last_error();
       for (int64_t n : {17, 40 + i, 64}) {
         Lengths t(n);
