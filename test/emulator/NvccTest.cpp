@@ -1,4 +1,4 @@
-// Kernels that nvcc compiled (Inputs/kernels.cu), against the same computed here.
+// Kernels that nvcc and clang compiled (Inputs/kernels.cu), against the same computed here.
 #include "test/emulator/Run.h"
 
 #include "runtime/emulator/SoftFloat.h"
@@ -8,19 +8,28 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <map>
 #include <random>
 
 namespace attn::emulator {
 namespace {
 
+/// By the compiler that made it.
+class Compiled : public testing::TestWithParam<const char *> {};
+INSTANTIATE_TEST_SUITE_P(By, Compiled, testing::Values("nvcc", "clang"),
+                         [](const auto &info) { return std::string(info.param); });
+
 const Module &kernels() {
-  static const Module module = [] {
-    std::ifstream file(ATTN_EMULATOR_INPUTS "/kernels.ptx");
+  static std::map<std::string, Module> modules;
+  const std::string compiler = Compiled::GetParam();
+  auto found = modules.find(compiler);
+  if (found == modules.end()) {
+    std::ifstream file(ATTN_EMULATOR_INPUTS "/kernels" + std::string(compiler == "nvcc" ? "" : "-clang") + ".ptx");
     Expected<Module> parsed = Module::parse({std::istreambuf_iterator<char>(file), {}});
     EXPECT_TRUE(bool(parsed)) << parsed.error().message;
-    return *std::move(parsed);
-  }();
-  return module;
+    found = modules.emplace(compiler, *std::move(parsed)).first;
+  }
+  return found->second;
 }
 
 /// Launches over `memory`; the parameters as bytes.
@@ -45,7 +54,7 @@ std::vector<float> drawFloats(size_t count, unsigned seed) {
   return values;
 }
 
-TEST(Nvcc, VectorAdd) {
+TEST_P(Compiled, VectorAdd) {
   int n = 1000;
   std::vector<float> a = drawFloats(1000, 1), b = drawFloats(1000, 2), c(1000);
   Memory memory;
@@ -56,7 +65,7 @@ TEST(Nvcc, VectorAdd) {
     ASSERT_EQ(c[i], a[i] + b[i]);
 }
 
-TEST(Nvcc, VectorAddBeyondTheEndIsAFault) {
+TEST_P(Compiled, VectorAddBeyondTheEndIsAFault) {
   std::vector<float> a(1000), c(999);
   Memory memory;
   uint64_t in = map(memory, "a", a, true), out = map(memory, "c", c);
@@ -70,7 +79,7 @@ TEST(Nvcc, VectorAddBeyondTheEndIsAFault) {
             "in lane 7 of warp 7 of block (3, 0, 0) of kernel 'vectorAdd'");
 }
 
-TEST(Nvcc, TiledMatmul) {
+TEST_P(Compiled, TiledMatmul) {
   for (int n : {16, 40}) {
     std::vector<float> a = drawFloats(n * n, 3), b = drawFloats(n * n, 4), c(n * n);
     Memory memory;
@@ -89,7 +98,7 @@ TEST(Nvcc, TiledMatmul) {
   }
 }
 
-TEST(Nvcc, Reduction) {
+TEST_P(Compiled, Reduction) {
   std::vector<int> x(5000);
   std::mt19937 random(5);
   int total = 0, largest = x[0];
@@ -111,7 +120,7 @@ TEST(Nvcc, Reduction) {
   }
 }
 
-TEST(Nvcc, SoftmaxRows) {
+TEST_P(Compiled, SoftmaxRows) {
   const int rows = 3, columns = 300;
   std::vector<float> values = drawFloats(rows * columns, 6);
   std::vector<uint16_t> x(values.size()), y(values.size());
@@ -132,7 +141,7 @@ TEST(Nvcc, SoftmaxRows) {
   }
 }
 
-TEST(Nvcc, PipelinedMma) {
+TEST_P(Compiled, PipelinedMma) {
   const int k = 80;
   std::vector<uint16_t> a(16 * k), b(8 * k);
   std::vector<int> aValues(a.size()), bValues(b.size());
@@ -188,7 +197,7 @@ uint64_t mixed(uint64_t v, int i) {
   }
 }
 
-TEST(Nvcc, MixedIntegers) {
+TEST_P(Compiled, MixedIntegers) {
   std::mt19937_64 random(10);
   std::vector<uint64_t> x(700), y(x.size());
   for (uint64_t &value : x)

@@ -1,5 +1,7 @@
 // Kernels of another compiler for the emulator's tests. kernels.ptx was made from this file by
 //   nvcc -arch=sm_80 -O3 -std=c++17 -ptx kernels.cu -o kernels.ptx         (CUDA 13.0)
+// and kernels-clang.ptx, with clang 22 and the same headers, by
+//   clang++ -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -O3 -std=c++17 -S kernels.cu -o kernels-clang.ptx
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
