@@ -138,6 +138,7 @@ std::span<const OpRow> matrixOps();
 std::span<const OpRow> mmaOps();
 std::span<const OpRow> mbarrierOps();
 std::span<const OpRow> warpOps();
+std::span<const OpRow> wmmaOps();
 std::span<const OpRow> controlOps();
 
 /// Decodes a kernel. `module` gives the variables outside of it, `addresses` where those in global

@@ -209,7 +209,7 @@ static const std::unordered_multimap<std::string_view, const OpRow *> &opTable()
     for (std::span<const OpRow> family :
          {moveOps(), integerOps(), bitOps(), floatOps(), halfOps(), mathOps(), compareOps(),
           convertOps(), memoryOps(), atomicOps(), asyncOps(), mbarrierOps(),
-          matrixOps(), mmaOps(), warpOps(), controlOps()})
+          matrixOps(), mmaOps(), warpOps(), wmmaOps(), controlOps()})
       for (const OpRow &row : family)
         rows.emplace(row.opcode, &row);
     return rows;
@@ -241,6 +241,9 @@ Expected<Inst> KernelDecoder::decodeStatement(const Statement &statement) {
   InstDecoder decoder(*this, statement);
   decoder.inst.line = statement.line;
   decoder.inst.instClass = row->instClass;
+  decoder.inst.converges = row->instClass == InstClass::Barrier ||
+                           row->instClass == InstClass::Warp || row->instClass == InstClass::Mma ||
+                           row->instClass == InstClass::LoadMatrix || row->opcode == "stmatrix";
   if (!statement.guard.empty()) {
     const Register *guard = findRegister(statement.scope, statement.guard);
     if (guard == nullptr || guard->type != Type::Pred)

@@ -43,7 +43,8 @@ struct Place {
 };
 constexpr uint32_t kCleanPoison = 0;
 
-constexpr size_t kMostPlaces = 16;
+/// wmma.mma of f16 has the most.
+constexpr size_t kMostPlaces = 32;
 constexpr int32_t kNoGuard = -1;
 
 /// How the poison of the sources reaches the destinations.
@@ -59,6 +60,7 @@ struct Inst {
   uint32_t guardPoison = kCleanPoison;
   bool guardNegated = false;
   bool control = false; ///< may change the program counter; runs even if no lane's guard holds
+  bool converges = false; ///< lanes that come first wait here for the others of the warp
   PoisonRule poisonRule = PoisonRule::Spread;
   InstClass instClass = InstClass::Other;
   uint8_t destinations = 0, sources = 0; ///< places[0, destinations) are written, the next read

@@ -14,6 +14,8 @@ void Warp::start(uint32_t number, uint32_t lanes) {
   pc = 0;
   state = WarpState::Ready;
   waiting.clear();
+  parked.clear();
+  alone = false;
   copies = {};
   clocks.start(number);
   fetchesBarrier = false;
@@ -112,6 +114,11 @@ template <bool kChecked> uint64_t Warp::runChecked(uint64_t budget) {
   const Inst *code = program.code.data();
   while (executed < budget && state == WarpState::Ready) {
     const Inst &inst = code[pc];
+    if (inst.converges && active != live && !alone) {
+      waitForOthers();
+      continue;
+    }
+    alone = false;
     ++executed;
     ++block.counters.instructions[size_t(inst.instClass)];
     uint32_t mask = active;
@@ -166,6 +173,8 @@ void Warp::selectLowest() {
   if (!branched)
     add(pc, active);
   active = 0;
+  if (waiting.empty())
+    unpark();
   if (waiting.empty()) {
     assert(live == 0 && "lanes that have not exited are somewhere");
     state = WarpState::Exited;
@@ -175,6 +184,25 @@ void Warp::selectLowest() {
   pc = waiting.back().pc;
   active = waiting.back().lanes;
   waiting.pop_back();
+}
+
+/// At an instruction for the whole warp while lanes are elsewhere: whatever the order of the code, those get to run
+/// until they come here too, wait at another such instruction, or exit. Once nobody is left to run, the lanes at the
+/// lowest one execute it, all or not.
+void Warp::waitForOthers() {
+  parked.push_back({pc, active});
+  alone = waiting.empty();
+  if (alone)
+    unpark();
+  pc = waiting.back().pc;
+  active = waiting.back().lanes;
+  waiting.pop_back();
+}
+
+void Warp::unpark() {
+  for (const Waiting &group : parked)
+    add(group.pc, group.lanes);
+  parked.clear();
 }
 
 void Warp::jump(uint32_t target, uint32_t taken) {

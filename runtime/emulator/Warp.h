@@ -144,6 +144,8 @@ private:
   void spreadPoison(const Inst &inst, uint32_t mask);
   void add(uint32_t target, uint32_t lanes);
   void selectLowest();
+  void waitForOthers();
+  void unpark();
   template <bool kChecked> uint64_t runChecked(uint64_t budget);
   bool accessShared(const Inst &inst, const LaneAddresses &addresses, uint32_t mask,
                     uint32_t bytes, Access kind, LanePointers &at);
@@ -161,6 +163,8 @@ private:
 
   std::vector<uint32_t> registers, poisonWords;
   std::vector<Waiting> waiting; ///< groups of lanes elsewhere, by descending pc
+  std::vector<Waiting> parked;  ///< those that wait for others at an instruction for the whole warp
+  bool alone = false;           ///< the active lanes have waited and execute it now
   uint32_t nextPc = 0;
   bool branched = false;
   std::vector<ShadowedBytes> local; ///< per lane

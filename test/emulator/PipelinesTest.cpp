@@ -30,7 +30,7 @@ protected:
   void inEveryWay(const char *entry, Dim3 grid, Dim3 block, Memory &memory,
                   const std::vector<std::vector<uint8_t>> &parameters, Reset reset, Check check) {
     ASSERT_TRUE(module.has_value());
-    for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early})
+    for (AsyncMode mode : {AsyncMode::Late, AsyncMode::Early, AsyncMode::Random})
       for (uint64_t seed : {0, 1, 2, 3}) {
         SCOPED_TRACE(fmt::format("mode {}, seed {}", int(mode), seed));
         reset();
@@ -44,6 +44,9 @@ protected:
 
   std::optional<Module> module;
 };
+class Wmma : public Pipelines {};
+INSTANTIATE_TEST_SUITE_P(By, Wmma, testing::Values("wmma"),
+                         [](const auto &) { return std::string("nvcc"); });
 INSTANTIATE_TEST_SUITE_P(By, Pipelines, testing::Values("pipelines", "pipelines-clang"),
                          [](const auto &info) {
                            return std::string(std::string(info.param) == "pipelines" ? "nvcc"
@@ -79,6 +82,41 @@ TEST_P(Pipelines, MultistageMatmul) {
       {parameterOf(map(memory, "a", a, true)), parameterOf(map(memory, "b", b, true)),
        parameterOf(map(memory, "c", c)), parameterOf(depth), parameterOf(columns)},
       [&] { std::fill(c.begin(), c.end(), NAN); }, [&] { ASSERT_EQ(c, expected); });
+}
+
+/// Half the product, by 16 x 16 tiles: sums of small integers, which are exact in any order.
+TEST_P(Wmma, Matmul) {
+  const int rows = 32, columns = 48, depth = 64;
+  std::mt19937 random(5);
+  auto draw = [&](size_t count) {
+    std::vector<float> values(count);
+    for (float &value : values)
+      value = float(int(random() % 17) - 8);
+    return values;
+  };
+  std::vector<float> a = draw(rows * depth), b = draw(depth * columns), c(rows * columns),
+                     expected(c.size());
+  for (int m = 0; m < rows; ++m)
+    for (int n = 0; n < columns; ++n) {
+      double sum = 0;
+      for (int k = 0; k < depth; ++k)
+        sum += double(a[m * depth + k]) * b[k * columns + n];
+      expected[m * columns + n] = float(sum / 2);
+    }
+  for (const char *entry : {"wmmaHalf", "wmmaBFloat"}) {
+    std::vector<uint16_t> aBits, bBits;
+    bool isHalf = entry == std::string("wmmaHalf");
+    for (float value : a)
+      aBits.push_back(isHalf ? floatToHalf(value) : floatToBf16(value));
+    for (float value : b)
+      bBits.push_back(isHalf ? floatToHalf(value) : floatToBf16(value));
+    Memory memory;
+    inEveryWay(
+        entry, {columns / 16, rows / 16}, {32}, memory,
+        {parameterOf(map(memory, "a", aBits, true)), parameterOf(map(memory, "b", bBits, true)),
+         parameterOf(map(memory, "c", c)), parameterOf(depth), parameterOf(columns)},
+        [&] { std::fill(c.begin(), c.end(), NAN); }, [&] { ASSERT_EQ(c, expected); });
+  }
 }
 
 TEST_P(Pipelines, StencilByPipelinePrimitives) {

@@ -5,8 +5,8 @@
 #include <cuda_fp16.h>
 #include <cuda_pipeline.h>
 
-__device__ unsigned sharedAddress(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
-__device__ void copy16(void *to, const void *from) {
+static __device__ unsigned sharedAddress(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
+static __device__ void copy16(void *to, const void *from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(sharedAddress(to)), "l"(from));
 }
 
