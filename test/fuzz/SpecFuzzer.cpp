@@ -10,6 +10,12 @@
 using namespace attn;
 using fuzz::require;
 
+/// LLVM is not instrumented: its arenas and containers are ours only in part. No-ops without the
+/// address sanitizer.
+extern "C" const char *__asan_default_options() {
+  return "detect_container_overflow=0:allow_user_poisoning=0";
+}
+
 /// A context keeps every attribute that it has ever seen, so each serves for some hundred texts.
 static mlir::MLIRContext &freshContext() {
   static std::unique_ptr<mlir::MLIRContext> context;

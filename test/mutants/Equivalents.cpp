@@ -56,7 +56,42 @@ bool isStoreOfARow(const Statements &statements, const Mutant &mutant) {
   return stores == 1;
 }
 
+/// The statement that runs after one without a guard.
+size_t after(const Statements &statements, size_t i) {
+  const PtxStatement &s = statements[i];
+  if (!s.is("bra") || !s.guard.empty())
+    return i + 1;
+  for (size_t j = 0; j < statements.size(); ++j) {
+    const std::vector<std::string> &labels = statements[j].labels;
+    if (statements[j].kernel == s.kernel &&
+        std::find(labels.begin(), labels.end(), s.operands[0]) != labels.end())
+      return j;
+  }
+  return statements.size();
+}
+
+/// The next synchronisation after the commit of the changed group is another commit, and the next
+/// one after that a wait for all groups.
+bool isWaitedForWithTheNext(const Statements &statements, const Mutant &mutant) {
+  size_t commits = 0, steps = 0;
+  for (size_t i = mutant.statement; i < statements.size() && steps < statements.size();
+       i = after(statements, i), ++steps) {
+    const PtxStatement &s = statements[i];
+    commits += s.is("cp.async.commit_group");
+    if (s.is("cp.async.wait_all") || (s.is("cp.async.wait_group") && s.operands[0] == "0"))
+      return commits == 2;
+    if (s.is("cp.async.wait") || s.is("bar.") || s.is("barrier."))
+      return false;
+  }
+  return false;
+}
+
+constexpr const char *kOneGroup =
+    "the next wait is for this group and the one after it, so that they may be one group";
+
 const Rule kRules[] = {
+    {"commit dropped", isWaitedForWithTheNext, kOneGroup},
+    {"last copy in the next group", isWaitedForWithTheNext, kOneGroup},
     {"copy without a bound", [](const Statements &, const Mutant &) { return true; },
      "a row that is not there gets a copy of another one, not zeros: it is hidden by the mask or "
      "never stored, and what "

@@ -72,6 +72,7 @@ static PtxStatement statementAt(std::string_view text, size_t begin) {
 static size_t appendBody(const std::string &ptx, size_t at, size_t kernel,
                          std::vector<PtxStatement> &statements) {
   int depth = 0;
+  std::vector<std::string> labels;
   while (at < ptx.size()) {
     if (isBlank(ptx[at])) {
       ++at;
@@ -84,7 +85,8 @@ static size_t appendBody(const std::string &ptx, size_t at, size_t kernel,
       at = std::min(ptx.find('\n', at), ptx.size());
     } else {
       size_t end = ptx.find_first_of(";:\n", at);
-      if (end != std::string::npos && ptx[end] == ':') { // a label
+      if (end != std::string::npos && ptx[end] == ':') {
+        labels.push_back(ptx.substr(at, end - at));
         at = end + 1;
         continue;
       }
@@ -92,6 +94,8 @@ static size_t appendBody(const std::string &ptx, size_t at, size_t kernel,
       if (ptx[at] != '.') {
         statements.push_back(statementAt(std::string_view(ptx).substr(at, end - at), at));
         statements.back().kernel = kernel;
+        statements.back().labels = std::move(labels);
+        labels.clear();
       }
       at = end + 1;
     }

@@ -16,10 +16,11 @@ namespace attn::mutants {
 
 /// `@%p1 ld.global.v2.b32 {%r1, %r2}, [%rd1+8];`
 struct PtxStatement {
-  size_t begin = 0, end = 0; ///< in the text, with the semicolon
-  size_t kernel = 0;         ///< number of the kernel in the text; its registers are its own
-  std::string guard;         ///< "%p1", "!%p1" or empty
-  std::string opcode;        ///< with its modifiers
+  size_t begin = 0, end = 0;       ///< in the text, with the semicolon
+  size_t kernel = 0;               ///< number of the kernel in the text; its registers are its own
+  std::vector<std::string> labels; ///< that stand before it
+  std::string guard;               ///< "%p1", "!%p1" or empty
+  std::string opcode;              ///< with its modifiers
   std::vector<std::string> operands;
 
   std::string text() const;
