@@ -8,7 +8,7 @@ import lit.formats
 config.name = "attnc"
 config.test_format = lit.formats.ShTest(True)
 config.suffixes = [".mlir", ".attn", ".test"]
-config.excludes = ["Inputs"]
+config.excludes = ["Inputs", "corpus"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.attnc_obj_root
 
