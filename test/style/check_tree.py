@@ -19,6 +19,7 @@ ARROWS = {
     "dialect/": ["dialect/"],
     "frontend/": ["frontend/", "dialect/"],
     "simulator/": ["simulator/", "dialect/"],
+    "simulator/time/": ["simulator/time/", ALGEBRA, "runtime/Error.h"],
     "passes/": ["passes/", "dialect/", "simulator/"],
     "codegen/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h", "runtime/CpuFeatures.h"],
     "codegen/cpu/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h", "runtime/CpuFeatures.h"],
@@ -33,7 +34,7 @@ FORBIDDEN = {
 }
 ROOMS = ["bench", "codegen", "dialect", "frontend", "jit", "passes", "runtime", "simulator", "test", "tools"]
 # These build where LLVM is absent.
-WITHOUT_LLVM = ["runtime/", ALGEBRA, "test/reference/"]
+WITHOUT_LLVM = ["runtime/", ALGEBRA, "simulator/time/", "test/reference/"]
 # These ask the mask interface and know no kind by name.
 WITHOUT_KINDS = ["passes/", "codegen/", "runtime/", "simulator/"]
 

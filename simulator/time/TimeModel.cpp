@@ -1,0 +1,352 @@
+#include "simulator/time/TimeModel.h"
+
+#include "simulator/time/Schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace attn {
+
+using enum Constant;
+
+const char *nameOf(TermKind kind) {
+  static const char *const names[kNumTerms] = {"matrix", "exp",    "alu",       "mask",   "shared_memory",
+                                               "l2",     "hbm",    "fixed",     "imbalance", "launch",
+                                               "merge",  "permute", "mask_build"};
+  return names[size_t(kind)];
+}
+
+//===----------------------------------------------------------------------===//
+// One step
+//===----------------------------------------------------------------------===//
+
+static double matrixRate(const Machine &machine, Precision precision) {
+  switch (precision) {
+  case Precision::F32:
+    return machine[MatrixF32];
+  case Precision::F8:
+    return machine[MatrixF8];
+  default:
+    return machine[MatrixF16];
+  }
+}
+
+/// Of a query tile, as the matrix unit computes them.
+static double computedRows(const Machine &machine, const KernelShape &s) {
+  double least = machine[MatrixRows];
+  return std::ceil(double(s.rows) / least) * least;
+}
+
+/// Bytes through shared memory. `reads`: how often a key tile is read, once for every `OperandRows` rows.
+/// Backward: five products; p and ds are stored, and read for dv, dk and dq; dq leaves in f32.
+static double sharedBytesOfStep(const Machine &machine, const KernelShape &s, double rows) {
+  double b = double(bytesOf(s.precision)), n = double(s.columns), d = double(s.headDim),
+         dv = double(s.valueDim);
+  double reads = std::max(1.0, rows / machine[OperandRows]);
+  // Without a tensor memory q is read from shared memory by every product of scores.
+  double scores = rows * d * b + reads * n * d * b;
+  if (s.pass == Pass::Forward)
+    return scores + reads * n * dv * b + (s.probabilitiesInRegisters ? 0 : 2 * rows * n * b);
+  double otherReads = std::max(1.0, n / machine[OperandRows]);
+  double gradients = otherReads * rows * (d + dv) * b + 2 * n * rows * b; // dk, dv
+  double queries = rows * n * b + reads * n * d * b;                      // dq
+  return scores + rows * dv * b + reads * n * dv * b + gradients + queries + 2 * rows * n * b +
+         8 * rows * d;
+}
+
+static double norm(double p, std::initializer_list<double> values) {
+  double largest = std::max(values), sum = 0;
+  if (largest == 0)
+    return 0;
+  for (double value : values)
+    sum += std::pow(value / largest, p);
+  return largest * std::pow(sum, 1 / p);
+}
+
+StepCycles stepCycles(const Machine &m, const KernelShape &s, bool isMasked) {
+  bool isBackward = s.pass == Pass::Backward;
+  double rows = computedRows(m, s), scores = rows * double(s.columns), d = double(s.headDim),
+         dv = double(s.valueDim);
+  StepCycles c;
+  c.matrix = scores * (isBackward ? 6 * d + 4 * dv : 2 * d + 2 * dv) / matrixRate(m, s.precision);
+  c.exp = scores * (1 - m[ExpEmulated]) / m[ExpPerClock];
+  // Backward neither rescales nor looks for a maximum or a sum, but multiplies by ds = p (dp - delta), adds
+  // delta, scales, and rounds two tiles.
+  double ops = isBackward ? m[ScoreOps] + 2 : m[ScoreOps];
+  double rescales = isBackward ? 0 : rows * dv * m[RescaleOps];
+  c.alu = (scores * (ops + m[ExpEmulated] * m[PolynomialOps]) + rescales) / m[AluPerClock];
+  c.mask = isMasked ? scores * s.maskOps / m[AluPerClock] : 0;
+  c.shared = sharedBytesOfStep(m, s, rows) / m[SharedBytesPerClock];
+  double b = double(bytesOf(s.precision));
+  c.l2 = double(s.columns) * (d + dv) * b / double(s.sharedBy) / m[L2BytesPerClock];
+  double softmax = c.exp + c.alu + c.mask, p = m[OverlapPower];
+  c.all = s.overlap == Overlap::None ? norm(p, {c.matrix + softmax, c.shared, c.l2})
+                                     : norm(p, {c.matrix, softmax, c.shared, c.l2});
+  return c;
+}
+
+double fixedCycles(const Machine &m, const KernelShape &s) {
+  double bytes = double(s.rows * (s.headDim + s.valueDim) * bytesOf(s.precision));
+  return m[FixedCycles] + (s.pass == Pass::Backward ? 2 : 1) * bytes / m[L2BytesPerClock];
+}
+
+//===----------------------------------------------------------------------===//
+// All steps
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Cycles by what they are spent on: shares of the p-norm, which add up to the time of the steps.
+struct Spent {
+  double busy[kNumTerms] = {};  ///< that each unit needs by itself
+  double share[kNumTerms] = {}; ///< of the steps' time
+  double fixed = 0, steps = 0;
+
+  void add(const Machine &machine, const KernelShape &shape, const StepCycles &c, double count);
+};
+
+/// What speeding up one unit by 1 % takes off the step, in percent: the elasticities of a p-norm.
+void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycles &c, double count) {
+  if (count == 0 || c.all == 0)
+    return;
+  double p = machine[OverlapPower];
+  double softmax = c.exp + c.alu + c.mask;
+  auto weight = [&](double unit) { return std::pow(unit / c.all, p); };
+  bool isSerial = shape.overlap == Overlap::None;
+  double matrixAndSoftmax = weight(c.matrix + softmax);
+  double ofMatrix = isSerial ? matrixAndSoftmax * c.matrix / (c.matrix + softmax) : weight(c.matrix);
+  double ofSoftmax = isSerial ? matrixAndSoftmax - ofMatrix : weight(softmax);
+  auto put = [&](TermKind kind, double cycles, double elasticity) {
+    busy[size_t(kind)] += count * cycles;
+    share[size_t(kind)] += count * c.all * elasticity;
+  };
+  put(TermKind::Matrix, c.matrix, ofMatrix);
+  put(TermKind::Exp, c.exp, ofSoftmax * c.exp / softmax);
+  put(TermKind::Alu, c.alu, ofSoftmax * c.alu / softmax);
+  put(TermKind::Mask, c.mask, ofSoftmax * c.mask / softmax);
+  put(TermKind::SharedMemory, c.shared, weight(c.shared));
+  put(TermKind::L2, c.l2, weight(c.l2));
+  steps += count * c.all;
+}
+
+/// A kernel on a machine with everything that does not depend on how keys are split.
+class Model {
+public:
+  Model(const Machine &m, const KernelShape &s, const Work &w, const System &system)
+      : m(m), s(s), w(w), system(system), plain(stepCycles(m, s, false)),
+        masked(stepCycles(m, s, true)), fixed(fixedCycles(m, s)) {}
+
+  Prediction run(int64_t splits, Scheduling scheduling) const;
+  int64_t mostVisits() const;
+
+private:
+  struct Steps {
+    double plain, masked;
+  };
+  Steps stepsOf(const HeadWork &group, const TileClass &c) const;
+  std::vector<Job> jobs(int64_t splits, Spent &spent) const;
+  void addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t splits,
+                std::vector<Job> &out) const;
+  double ownBytes() const;
+  double keyBytes(double requested) const;
+  double hbmSpeed() const { return m[HbmGbs] * m[HbmEfficiency] * 1e3; } // bytes per us
+  void addAround(Prediction &p) const;
+
+  const Machine &m;
+  const KernelShape &s;
+  const Work &w;
+  const System &system;
+  StepCycles plain, masked;
+  double fixed;
+};
+
+int64_t Model::mostVisits() const {
+  int64_t most = 0;
+  for (const HeadWork &group : w.groups)
+    for (const TileClass &c : group.classes)
+      most = std::max(most, c.visited());
+  return most;
+}
+
+Model::Steps Model::stepsOf(const HeadWork &group, const TileClass &c) const {
+  bool isMasked = s.masksEveryTile && std::any_of(group.classes.begin(), group.classes.end(),
+                                                  [](const TileClass &t) { return t.partial > 0; });
+  return isMasked ? Steps{0, double(c.visited())} : Steps{double(c.full), double(c.partial)};
+}
+
+/// The parts of a query tile differ by one step at most; partial tiles are spread over them.
+void Model::addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t splits,
+                     std::vector<Job> &out) const {
+  int64_t visited = c.visited(), parts = std::clamp<int64_t>(splits, 1, std::max<int64_t>(visited, 1));
+  double cost = steps.plain * plain.all + steps.masked * masked.all;
+  int64_t tiles = c.tiles * heads * w.batch, longer = visited % parts;
+  for (auto [length, count] : {std::pair(visited / parts + 1, longer),
+                               std::pair(visited / parts, parts - longer)})
+    if (count > 0)
+      out.push_back({fixed + (visited ? cost * double(length) / double(visited) : 0), tiles * count});
+}
+
+std::vector<Job> Model::jobs(int64_t splits, Spent &spent) const {
+  std::vector<Job> list;
+  for (const HeadWork &group : w.groups) {
+    int64_t heads = group.heads / s.packedHeads;
+    for (const TileClass &c : group.classes) {
+      Steps steps = stepsOf(group, c);
+      double tiles = double(c.tiles) * double(heads) * double(w.batch);
+      spent.add(m, s, plain, tiles * steps.plain);
+      spent.add(m, s, masked, tiles * steps.masked);
+      size_t before = list.size();
+      addSplit(c, steps, heads, splits, list);
+      for (size_t i = before; i < list.size(); ++i)
+        spent.fixed += fixed * double(list[i].count);
+    }
+  }
+  return list;
+}
+
+/// Tensors of the queries: once each. Backward: q, o, do and lse are read, dq is written in f32; dk and dv
+/// of the keys are written once.
+double Model::ownBytes() const {
+  double b = double(bytesOf(s.precision)), d = double(s.headDim), dv = double(s.valueDim);
+  double rows = double(w.batch) * double(w.heads()) * double(w.queries);
+  if (s.pass == Pass::Forward)
+    return rows * ((d + dv) * b + 4);
+  double keys = double(w.batch) * double(w.kvHeads) * double(w.keys) * (d + dv) * b;
+  return rows * ((d + 2 * dv) * b + 4 * d + 8) + keys;
+}
+
+/// Keys and values come from memory once where those of the heads that run at a time fit into half of L2,
+/// else as many times as they are larger than L2; never more than are asked for.
+double Model::keyBytes(double requested) const {
+  double perHead = double(w.keys * (s.headDim + s.valueDim) * bytesOf(s.precision));
+  double heads = double(w.batch) * double(w.kvHeads);
+  double tilesOfHead = std::max(1.0, double(w.queryTiles) * double(w.heads()) / double(w.kvHeads));
+  double live = std::min(heads, std::ceil(m[Sms] / tilesOfHead)) * perHead, l2 = m[L2Mb] * 1e6;
+  double times = live <= l2 / 2 ? 1 : std::max(1.0, std::ceil(live / l2));
+  return std::min(times * heads * perHead, std::max(requested, 0.0));
+}
+
+static double &us(Prediction &p, TermKind kind) { return p.terms[size_t(kind)].us; }
+
+/// Kernels before and after.
+void Model::addAround(Prediction &p) const {
+  double b = double(bytesOf(s.precision)), d = double(s.headDim), dv = double(s.valueDim);
+  double lanes = m[AluPerClock] * m[Sms] * m[ClockGhz] * 1e3; // operations per us
+  double rows = double(w.batch) * double(w.heads()) * double(w.queries);
+  if (p.splits > 1) {
+    double bytes = 2 * rows * double(p.splits) * (dv + 1) * 4;
+    us(p, TermKind::Merge) = m[LaunchUs] + bytes / hbmSpeed();
+  }
+  if (system.permutesTokens) {
+    double keys = double(w.batch) * double(w.kvHeads) * double(w.keys);
+    double elements = (rows + keys) * (d + dv);
+    double moved = 2 * elements * b / hbmSpeed();
+    us(p, TermKind::Permute) = std::max(moved, elements * system.permuteOps / lanes) +
+                               m[LaunchUs] * (system.permutesInPlainCopies ? 4 : 2);
+  }
+  if (system.maskPairs > 0 || system.maskBytes > 0)
+    us(p, TermKind::MaskBuild) =
+        (m[LaunchUs] + std::max(system.maskPairs * system.maskPairOps / lanes,
+                                2 * system.maskBytes / hbmSpeed())) /
+        std::max(1.0, system.maskUses);
+}
+
+static void rank(Prediction &p) {
+  auto before = [&](size_t a, size_t b) {
+    const Term &x = p.terms[a], &y = p.terms[b];
+    return x.share != y.share ? x.share > y.share : x.us > y.us;
+  };
+  std::array<size_t, kNumTerms> order;
+  for (size_t i = 0; i < kNumTerms; ++i)
+    order[i] = i;
+  std::partial_sort(order.begin(), order.begin() + 2, order.end(), before);
+  p.limiter = TermKind(order[0]);
+  p.next = TermKind(order[1]);
+}
+
+Prediction Model::run(int64_t splits, Scheduling scheduling) const {
+  Prediction p;
+  p.splits = std::clamp<int64_t>(splits, 1, std::max<int64_t>(mostVisits(), 1));
+  Spent spent;
+  std::vector<Job> list = jobs(p.splits, spent);
+  double cycles = scheduling == Scheduling::ByHeap ? makespanByHeap(list, int64_t(m[Sms]), s.order)
+                                                   : makespan(list, int64_t(m[Sms]), s.order);
+  double sms = m[Sms], b = double(bytesOf(s.precision)), d = double(s.headDim), dv = double(s.valueDim);
+  double matrix = spent.busy[size_t(TermKind::Matrix)];
+  double visits = w.visitedTiles() / double(s.packedHeads);
+  p.requestedBytes = visits * double(s.columns) * (d + dv) * b / double(s.sharedBy);
+  p.hbmBytes = ownBytes() + keyBytes(p.requestedBytes);
+  double flopsOfPair = s.pass == Pass::Forward ? 2 * (d + dv) : 6 * d + 4 * dv;
+  p.neededFlops = w.visiblePairs * flopsOfPair;
+  p.executedFlops = visits * double(s.rows * s.columns) * flopsOfPair;
+
+  double hbm = p.hbmBytes / hbmSpeed();
+  double load = cycles > 0 ? matrix / sms / cycles : 0;
+  p.clockGhz = m[ClockGhz] / (1 + m[ClockDrop] * load);
+  double perUs = p.clockGhz * 1e3, computing = cycles / perUs;
+  for (size_t i = 0; i < kNumTerms; ++i)
+    p.terms[i].us = spent.busy[i] / sms / perUs;
+  us(p, TermKind::Hbm) = hbm;
+  us(p, TermKind::Fixed) = spent.fixed / sms / perUs;
+  us(p, TermKind::Imbalance) =
+      std::max(0.0, cycles - (spent.fixed + spent.steps) / sms) / perUs;
+  us(p, TermKind::Launch) = m[LaunchUs];
+  addAround(p);
+
+  auto share = [&](TermKind kind) -> double & { return p.terms[size_t(kind)].share; };
+  double kernel = std::max(computing, hbm);
+  p.us = kernel;
+  for (TermKind kind : {TermKind::Launch, TermKind::Merge, TermKind::Permute, TermKind::MaskBuild})
+    p.us += share(kind) = us(p, kind);
+  if (hbm > computing) {
+    share(TermKind::Hbm) = hbm;
+  } else {
+    for (size_t i = 0; i < kNumTerms; ++i)
+      p.terms[i].share += spent.share[i] / sms / perUs;
+    share(TermKind::Fixed) = us(p, TermKind::Fixed);
+    share(TermKind::Imbalance) = us(p, TermKind::Imbalance);
+  }
+  for (Term &term : p.terms)
+    term.share = p.us > 0 ? term.share / p.us : 0;
+  rank(p);
+  return p;
+}
+
+} // namespace
+
+Prediction predict(const Machine &machine, const KernelShape &shape, const Work &work,
+                   const System &system, Scheduling scheduling) {
+  Model model(machine, shape, work, system);
+  if (shape.splits > 0)
+    return model.run(shape.splits, scheduling);
+  Prediction best = model.run(1, scheduling);
+  // Doubling: time has one minimum in the number of parts, but for waves.
+  for (int64_t splits = 2; splits <= model.mostVisits(); splits *= 2)
+    if (Prediction p = model.run(splits, scheduling); p.us < best.us)
+      best = p;
+  return best;
+}
+
+Prediction predictWithRange(const Machine &machine, const KernelShape &shape, const Work &work,
+                            const System &system, Scheduling scheduling) {
+  Prediction p = predict(machine, shape, work, system, scheduling);
+  KernelShape fixedSplits = shape;
+  fixedSplits.splits = p.splits;
+  double slower = 0, faster = 0;
+  for (size_t i = 0; i < kNumConstants; ++i) {
+    const ConstantValue &c = machine.constants[i];
+    for (double end : {c.low, c.high}) {
+      if (end == c.value)
+        continue;
+      Machine other = machine;
+      other.constants[i].value = end;
+      double change = predict(other, fixedSplits, work, system).us - p.us;
+      (change > 0 ? slower : faster) += change * change;
+    }
+  }
+  p.low = std::max(0.0, p.us - std::sqrt(faster));
+  p.high = p.us + std::sqrt(slower);
+  return p;
+}
+
+} // namespace attn

@@ -1,0 +1,48 @@
+//===- Work.h - what a mask leaves to do, as classes of query tiles -*- C++ -*-===//
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace attn {
+
+class TileMap;
+
+/// Query tiles of one head that visit the same numbers of key tiles.
+struct TileClass {
+  int64_t tiles = 0;
+  int64_t full = 0, partial = 0; ///< key tiles that each of them visits
+  int64_t visited() const { return full + partial; }
+  bool operator==(const TileClass &) const = default;
+};
+
+/// Heads that share a mask.
+struct HeadWork {
+  int64_t heads = 1;
+  std::vector<TileClass> classes; ///< most visits first
+};
+
+/// All heads of an attention. Lengths are in tokens.
+struct Work {
+  std::vector<HeadWork> groups;
+  int64_t batch = 1, kvHeads = 1;
+  int64_t queries = 0, keys = 0;       ///< of one head and batch entry
+  int64_t queryTiles = 0, keyTiles = 0; ///< of one head, visited or not
+  double visiblePairs = 0;             ///< over all heads and batch entries
+
+  int64_t heads() const;
+  /// Tiles over all heads and batch entries.
+  double visitedTiles() const;
+  double partialTiles() const;
+};
+
+/// Most visits first.
+std::vector<TileClass> classesOf(const TileMap &map);
+/// The same attention without a mask; `rows` x `keys` tokens a tile.
+Work denseWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t heads,
+               int64_t kvHeads, int64_t batch);
+/// Query i sees the keys up to i + keys - queries.
+Work causalWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t heads,
+                int64_t kvHeads, int64_t batch);
+
+} // namespace attn
