@@ -278,9 +278,32 @@ Verb addReport(CLI::App &root, int (*verb)(const Options &), const char *name, c
 }
 
 Verb addSimulate(CLI::App &root) {
-  return addReport(root, simulateVerb, "simulate",
-                   "counts tiles and bounds the speed-up over dense attention",
-                   "attnc simulate video.attn --q-tile=2x8x8 --k-tile=2x8x8 --json");
+  struct Arguments : BoundArguments {
+    using BoundArguments::BoundArguments;
+    std::string denseSteps;
+    SimulateOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "simulate", "counts tiles, bounds the speed-up over dense attention, predicts times",
+      "attnc simulate video.attn --gpu=h100 --q-tile=2x8x8 --k-tile=2x8x8 --json");
+  a->addBindings(a->options);
+  a->text("--gpu", a->options.gpu, "NAME|FILE.json", "predict times on a100, h100, h200, b200 or this");
+  a->text("--pass", a->options.pass, "forward|backward", "of which to predict the time");
+  a->text("--model", a->options.model, "NAME|FILE.json", "cosmos-7b, hunyuan-video, llm-8b-moa: end to end");
+  a->text("--dense-steps", a->denseSteps, "N", "steps of the model that stay dense");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            SimulateOptions &options = a->options;
+            a->convert(values, options);
+            values.choice("--pass", options.pass, {"forward", "backward"}, options.pass);
+            int64_t steps = 0;
+            values.count("--dense-steps", a->denseSteps, 0, kFarthest, steps);
+            if (!a->denseSteps.empty())
+              options.denseSteps = steps;
+            values.format(a->formatName, a->json, {"text", "json"}, options.format);
+            return runUnlessMistaken(values, options, simulateVerb);
+          }};
 }
 
 Verb addExplain(CLI::App &root) {

@@ -4,13 +4,16 @@
 #include "tools/BoundSpec.h"
 #include "tools/MaskText.h"
 #include "tools/Report.h"
+#include "tools/SimulateTime.h"
 
 #include "nlohmann/json.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace attn::tools {
 
@@ -39,7 +42,7 @@ Json countsJson(const Counts &counts) {
 }
 
 std::string json(const std::string &name, const Problem &problem,
-                 const std::vector<Counts> &counts) {
+                 const std::vector<Counts> &counts, const std::optional<std::string> &time) {
   Json groups = Json::array();
   for (size_t i = 0; i < counts.size(); ++i) {
     Json group = {{"heads", std::vector<int64_t>(problem.groups[i].heads.begin(),
@@ -64,6 +67,8 @@ std::string json(const std::string &name, const Problem &problem,
                  {"k_tile", list(problem.tiles.keyTile)},
                  {"total", countsJson(totalOf(problem, counts))},
                  {"groups", std::move(groups)}};
+  if (time)
+    report["time"] = Json::parse(*time);
   // MLIR allows bytes in names that are no UTF-8.
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -116,18 +121,59 @@ std::string table(const std::string &name, const Problem &problem,
 
 } // namespace
 
-int simulateVerb(const SimulateOptions &options) {
-  Compilation compilation(llvm::errs());
+/// Halves the longest extent of a key tile that nobody asked for, where a tile does not fit the machine.
+static bool shrinkKeyTile(const Problem &problem, const SimulateOptions &options, BoundOptions &next) {
+  next.keyTile.assign(problem.tiles.keyTile.begin(), problem.tiles.keyTile.end());
+  next.queryTile.assign(problem.tiles.queryTile.begin(), problem.tiles.queryTile.end());
+  auto longest = std::max_element(next.keyTile.begin(), next.keyTile.end());
+  *longest /= 2;
+  constexpr int64_t kLeast = 16;
+  return options.keyTile.empty() && *longest >= 1 &&
+         std::accumulate(next.keyTile.begin(), next.keyTile.end(), int64_t(1), std::multiplies<>()) >= kLeast;
+}
+
+/// Binds the spec with tiles that the machine, if there is one, can hold.
+static mlir::FailureOr<Problem> bindFor(Compilation &compilation, const SimulateOptions &options,
+                                        const std::optional<TimeQuestion> &question) {
   mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
+  BoundOptions next = options;
+  while (succeeded(problem) && question) {
+    KernelShape shape = shapeOf(compilation.attention(), *problem, question->pass);
+    Status fits = checkShape(shape, question->machine);
+    if (fits)
+      break;
+    if (!shrinkKeyTile(*problem, options, next))
+      return fail(fits.error()), mlir::failure();
+    problem = bindKernel(compilation, next);
+  }
+  return problem;
+}
+
+int simulateVerb(const SimulateOptions &options) {
+  Expected<std::optional<TimeQuestion>> question = timeQuestion(options);
+  if (!question)
+    return fail(question.error());
+  Compilation compilation(llvm::errs());
+  mlir::FailureOr<Problem> problem = bindFor(compilation, options, *question);
   if (failed(problem))
     return 1;
   std::vector<Counts> counts;
   for (const MaskGroup &group : problem->groups)
     counts.push_back(countsOf(compilation.attention(), *problem, group));
-  std::string name = kernelName(compilation);
-  Status written =
-      writeOutput(options.output, options.format == "json" ? json(name, *problem, counts)
-                                                           : table(name, *problem, counts));
+  std::optional<TimeAnswer> answer;
+  if (*question)
+    answer = answerOf(**question, shapeOf(compilation.attention(), *problem, (*question)->pass),
+                      workOf(*problem, counts));
+  std::string name = kernelName(compilation), report;
+  if (options.format == "json") {
+    report = json(name, *problem, counts,
+                  answer ? std::optional(timeJson(**question, *answer)) : std::nullopt);
+  } else {
+    report = table(name, *problem, counts);
+    if (answer)
+      report += timeText(**question, *answer);
+  }
+  Status written = writeOutput(options.output, report);
   return written ? 0 : fail(written.error());
 }
 

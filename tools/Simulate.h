@@ -7,6 +7,10 @@ namespace attn::tools {
 
 struct SimulateOptions : BoundOptions {
   std::string format = "text"; ///< text or json (docs/simulate-json.md)
+  std::string gpu;             ///< a machine's name or file; empty: counts alone
+  std::string model;           ///< a model's name or file, for end-to-end figures; empty: none
+  std::string pass = "forward"; ///< or backward
+  std::optional<int64_t> denseSteps; ///< of the model; absent: as it says
 };
 
 /// The verb; returns the exit code. Errors go to the standard error stream, and nothing is
