@@ -7,7 +7,8 @@
 // address, a predicate, a matrix product or global memory.
 //
 // Written from the PTX ISA alone, so that it is a second opinion on code generators. Warps of 32
-// lanes run in lock-step; after divergence the lanes with the lowest program counter go first.
+// lanes run in lock-step; after divergence the lanes with the lowest program counter go first, and at
+// an instruction for the whole warp those that are there wait for the others.
 // Floating point is IEEE with PTX's flushing rules; the .approx functions are correctly rounded (on
 // a GPU they are off by a few units in the last place), and NaN payloads are not modelled. mma
 // products are exact and summed in float, in order of k; a GPU sums in another order and rounds

@@ -52,6 +52,14 @@ TEST(Load, MovesVectors) {
       1u);
 }
 
+TEST(Load, GoesOnBesideHints) {
+  const std::string hints = "  prefetch.global.L2 [%in];\n  prefetchu.L1 [%in];\n"
+                            "  createpolicy.fractional.L2::evict_first.b64 %d0, 1.0;\n";
+  EXPECT_EQ(firstWord(hints + "  ldu.global.u32 %r9, [%in+4];\n", {1, 2}), 2u);
+  // What is discarded is not read again before it is written.
+  EXPECT_EQ(firstWord("  discard.global.L2 [%out], 128;\n  ld.global.u32 %r9, [%in];\n", {5}), 5u);
+}
+
 TEST(Store, TruncatesAndMovesVectors) {
   Outcome outcome =
       runBody("  mov.u32 %r0, 0x12345678;\n  st.global.u8 [%out], %r0;\n"
@@ -89,6 +97,20 @@ TEST(Spaces, HoldVariables) {
                       "  ld.global.u32 %r9, [%d2];\n",
                       {42}),
             42u);
+}
+
+TEST(Spaces, AreToldApartByAddress) {
+  const std::string variables = "  .shared .align 4 .b8 x[8];\n  .local .align 4 .b8 y[8];\n"
+                                "  mov.u64 %d0, x;\n  cvta.shared.u64 %d0, %d0;\n"
+                                "  mov.u64 %d1, y;\n  cvta.local.u64 %d1, %d1;\n  mov.u64 %d2, %in;\n";
+  const char *names[] = {"shared", "local", "global"};
+  for (int space = 0; space < 3; ++space)
+    for (int address = 0; address < 3; ++address)
+      EXPECT_EQ(firstWord(variables + "  isspacep." + names[space] + " %p0, %d" + std::to_string(address) +
+                              ";\n  selp.u32 %r9, 1, 0, %p0;\n",
+                          {1}),
+                space == address ? 1u : 0u)
+          << names[space] << " " << address;
 }
 
 TEST(Spaces, DynamicSharedMemoryBeginsAfterTheRest) {

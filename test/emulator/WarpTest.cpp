@@ -220,6 +220,54 @@ TEST(Barrier, OrdersTheWarps) {
   expectFault(runBody(without, {}, 128, {}, 128), "which was never written");
 }
 
+TEST(Barrier, GoesByTwoNames) {
+  const std::string body = R"(
+  .shared .align 4 .b8 x[256];
+  mov.u32 %r0, %tid.x;
+  mov.u32 %r1, x;
+  mad.lo.u32 %r2, %r0, 4, %r1;
+  st.shared.u32 [%r2], %r0;
+  barrier.sync.aligned 2, 64;
+  xor.b32 %r3, %r0, 32;
+  mad.lo.u32 %r3, %r3, 4, %r1;
+  ld.shared.u32 %r9, [%r3];
+  mul.wide.u32 %d2, %r0, 4;
+  add.u64 %d1, %out, %d2;
+  st.global.b32 [%d1], %r9;
+)";
+  Outcome outcome = runBody(body, {}, 64, {.seed = 1}, 64);
+  ASSERT_EQ(outcome.fault, "");
+  for (unsigned thread = 0; thread < 64; ++thread)
+    EXPECT_EQ(outcome.out[thread], thread ^ 32);
+}
+
+// The join lies before one of the two ways, as compilers place it: whoever comes first waits.
+TEST(Divergence, EndsWhereverTheJoinLies) {
+  Outcome outcome = runBody(R"(
+  setp.lt.u32 %p0, %lane, 16;
+  mov.u32 %r0, 1;
+  @%p0 bra low;
+join:
+  shfl.sync.bfly.b32 %r9, %r0, 16, 31, -1;
+  bar.sync 0;
+  bra.uni store;
+low:
+  mov.u32 %r0, 2;
+  bra.uni join;
+store:
+)" + std::string(kStore),
+                            {}, 32);
+  ASSERT_EQ(outcome.fault, "");
+  for (unsigned lane = 0; lane < 32; ++lane)
+    EXPECT_EQ(outcome.out[lane], lane < 16 ? 1u : 2u);
+}
+
+TEST(Divergence, ThatNeverEndsIsReported) {
+  expectFault(runBody("  setp.lt.u32 %p0, %lane, 16;\n  @%p0 bra low;\n  bar.sync 0;\n  ret;\nlow:\n  bar.sync 1;\n",
+                      {}, 1),
+              "a divergent barrier");
+}
+
 TEST(Barrier, WithFewerThreadsIsForThoseWarps) {
   Outcome outcome = runBody(R"(
   mov.u32 %r0, %tid.x;
