@@ -1,7 +1,8 @@
-// How many configurations a second the model of time predicts on one core: kernels alone, whose classes of
-// query tiles are known, and with the tile map of each made first.
+// How many configurations the model of time predicts in a second of one core's time: kernels alone,
+// whose classes of query tiles are known, exactly and as sweeps do it; and with the tile map of
+// each made first.
 //
-//   time_model [SECONDS]     for each case, 1 unless said
+//   time_model [SECONDS]     of processor time for each case, 1 unless said
 #include "simulator/time/TimeModel.h"
 
 #include "dialect/algebra/FormulaBuilder.h"
@@ -9,22 +10,22 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 
 using namespace attn;
 
 namespace {
 
-/// Times a second that `step(i)` runs, i = 0, 1, ...; the sum of the results keeps them from being left out.
+/// Times a second that `step(i)` runs, i = 0, 1, ...; the sum of the results keeps them from being
+/// left out.
 double rate(double seconds, const std::function<double(int64_t)> &step) {
-  using Clock = std::chrono::steady_clock;
   double sum = 0, elapsed = 0;
   int64_t steps = 0;
-  for (auto begun = Clock::now(); elapsed < seconds;
-       elapsed = std::chrono::duration<double>(Clock::now() - begun).count())
-    for (int i = 0; i < 64; ++i)
+  for (std::clock_t begun = std::clock(); elapsed < seconds;
+       elapsed = double(std::clock() - begun) / CLOCKS_PER_SEC)
+    for (int i = 0; i < 16; ++i)
       sum += step(steps++);
   return sum > 0 ? double(steps) / elapsed : 0;
 }
@@ -57,20 +58,22 @@ int main(int argc, char **argv) {
   Work causal = causalWork(16384, 16384, 128, 128, 16, 16, 1);
   Work longCausal = causalWork(1 << 20, 1 << 20, 128, 128, 32, 8, 1);
   Work window = windowWork(1 << 20, 4096, shape);
-  auto kernel = [&](const Work &work) {
-    return [&](int64_t i) {
-      shape.maskOps = double(i % 16);
-      return predict(*h100, shape, work).us;
-    };
+  fmt::print("configurations a second of one core\n{:44} {:>10} {:>10}\n", "", "exact", "coarse");
+  auto print = [&](const std::string &name, auto work) {
+    fmt::print("{:44}", name);
+    for (Scheduling scheduling : {Scheduling::ByClass, Scheduling::Coarse})
+      fmt::print(" {:10.0f}", rate(seconds, [&](int64_t i) {
+                   shape.maskOps = double(i % 16);
+                   return predict(*h100, shape, work(i), {}, scheduling).us;
+                 }));
+    fmt::print("\n");
   };
-  fmt::print("configurations a second on one core\n");
-  fmt::print("{:48} {:10.0f}\n", "dense, 16,384 tokens, 1 class", rate(seconds, kernel(dense)));
-  fmt::print("{:48} {:10.0f}\n", "window of 4,096, 1,048,576 tokens", rate(seconds, kernel(window)));
-  fmt::print("{:48} {:10.0f}\n", "causal, 16,384 tokens, 128 classes", rate(seconds, kernel(causal)));
-  fmt::print("{:48} {:10.0f}\n", "causal, 1,048,576 tokens, 8,192 classes", rate(seconds, kernel(longCausal)));
-  for (int64_t tokens : {8192, 65536})
-    fmt::print("{:48} {:10.0f}\n", fmt::format("windows, {} tokens, with their tile maps", tokens),
-               rate(seconds, [&](int64_t i) {
-                 return predict(*h100, shape, windowWork(tokens, 128 + i % 4096, shape)).us;
-               }));
+  auto known = [](const Work &work) { return [&](int64_t) -> const Work & { return work; }; };
+  print("dense, 16,384 tokens, 1 class", known(dense));
+  print("window of 4,096, 1,048,576 tokens", known(window));
+  print("causal, 16,384 tokens, 128 classes", known(causal));
+  print("causal, 1,048,576 tokens, 8,192 classes", known(longCausal));
+  for (int64_t tokens : {8192, 65536, 1 << 20})
+    print(fmt::format("windows of {} tokens, each with its map", tokens),
+          [&](int64_t i) { return windowWork(tokens, 128 + 16 * i % 4096, shape); });
 }

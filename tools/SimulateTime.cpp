@@ -62,7 +62,8 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
   question.machine = std::move(*machine);
   question.pass = options.pass == "backward" ? Pass::Backward : Pass::Forward;
   if (options.model.empty() && options.denseSteps)
-    return makeError("'--dense-steps' are steps of a model").withNote("add, for example, '--model=hunyuan-video'");
+    return makeError("'--dense-steps' are steps of a model")
+        .withNote("add, for example, '--model=hunyuan-video'");
   if (!options.model.empty()) {
     Expected<ModelDescription> model = namedOrRead(options.model, builtinModel, parseModel);
     if (!model)
@@ -87,7 +88,8 @@ Work workOf(const Problem &problem, llvm::ArrayRef<Counts> counts) {
   work.keyTiles = problem.tiling.numKeyTiles();
   for (auto [group, count] : llvm::zip_equal(problem.groups, counts)) {
     work.groups.push_back({int64_t(group.heads.size()), classesOf(group.map)});
-    work.visiblePairs += double(problem.batch) * double(group.heads.size()) * double(count.visiblePairs);
+    work.visiblePairs +=
+        double(problem.batch) * double(group.heads.size()) * double(count.visiblePairs);
   }
   return work;
 }
@@ -101,7 +103,8 @@ KernelShape shapeOf(AttentionOp op, const Problem &problem, Pass pass) {
   shape.headDim = op.getQuery().getType().getDimSize(3);
   shape.valueDim = op.getValue().getType().getDimSize(3);
   shape.splits = pass == Pass::Forward ? 0 : 1;
-  // A launch packs the heads of one key head where their queries fit one tile and see the same keys.
+  // A launch packs the heads of one key head where their queries fit one tile and see the same
+  // keys.
   int64_t perKeyHead = problem.heads / std::max<int64_t>(problem.kvHeads, 1);
   if (pass == Pass::Forward && problem.groups.size() == 1 && perKeyHead > 1 &&
       problem.numQueries * perKeyHead <= shape.rows)
@@ -111,16 +114,16 @@ KernelShape shapeOf(AttentionOp op, const Problem &problem, Pass pass) {
 
 TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, const Work &work) {
   TimeAnswer answer{shape, {}, {}, {}, {}};
-  Work dense = denseWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(), work.kvHeads,
-                         work.batch);
+  Work dense = denseWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(),
+                         work.kvHeads, work.batch);
   answer.sparse = predictWithRange(question.machine, shape, work, {}, Scheduling::ByHeap);
   answer.dense = predictWithRange(question.machine, shape, dense, {}, Scheduling::ByHeap);
   if (!question.model)
     return answer;
   double before = answer.dense.us, density = 1;
   if (question.model->causal) {
-    Work causal = causalWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(), work.kvHeads,
-                             work.batch);
+    Work causal = causalWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(),
+                             work.kvHeads, work.batch);
     before = predict(question.machine, shape, causal, {}, Scheduling::ByHeap).us;
     density = dense.visiblePairs > 0 ? causal.visiblePairs / dense.visiblePairs : 1;
   }
@@ -181,19 +184,24 @@ static std::string microseconds(double us) {
 
 std::string timeText(const TimeQuestion &question, const TimeAnswer &answer) {
   const Prediction &p = answer.sparse;
-  auto share = [&](TermKind kind) { return fmt::format("{} {:.0f} %", nameOf(kind), 100 * p[kind].share); };
+  auto share = [&](TermKind kind) {
+    return fmt::format("{} {:.0f} %", nameOf(kind), 100 * p[kind].share);
+  };
   auto peak = [&](TermKind kind) {
     return fmt::format("{} {:.0f} %", nameOf(kind), 100 * p.fractionOfPeak(kind));
   };
-  std::string text = fmt::format("time on {}{}, one batch of all heads, {}\n", question.machine.name,
-                                 question.machine.isCalibrated() ? "" : " (uncalibrated)",
-                                 question.pass == Pass::Forward ? "forward" : "backward");
+  std::string text =
+      fmt::format("time on {}{}, one batch of all heads, {}\n", question.machine.name,
+                  question.machine.isCalibrated() ? "" : " (uncalibrated)",
+                  question.pass == Pass::Forward ? "forward" : "backward");
   text += fmt::format("  predicted  {} ({} to {}), {:.0f} TFLOP/s of the visible pairs\n",
                       microseconds(p.us), microseconds(p.low), microseconds(p.high), p.tflops());
-  text += fmt::format("  dense      {}: speed-up {:.2f}x\n", microseconds(answer.dense.us), answer.speedUp());
+  text += fmt::format("  dense      {}: speed-up {:.2f}x\n", microseconds(answer.dense.us),
+                      answer.speedUp());
   text += fmt::format("  limited by {}, next {}\n", share(p.limiter), share(p.next));
-  text += fmt::format("  of peak    {}, {}, {}, {}, {}\n", peak(TermKind::Matrix), peak(TermKind::Exp),
-                      peak(TermKind::SharedMemory), peak(TermKind::L2), peak(TermKind::Hbm));
+  text +=
+      fmt::format("  of peak    {}, {}, {}, {}, {}\n", peak(TermKind::Matrix), peak(TermKind::Exp),
+                  peak(TermKind::SharedMemory), peak(TermKind::L2), peak(TermKind::Hbm));
   if (question.model)
     text += fmt::format("  {}: {:.2f}x end to end, {:.1f} % of its time becomes sparse attention\n",
                         question.model->name, *answer.endToEnd, 100 * *answer.attentionShare);

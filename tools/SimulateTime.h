@@ -18,7 +18,8 @@ struct TimeQuestion {
 struct TimeAnswer {
   KernelShape shape;
   Prediction sparse, dense; ///< with ranges
-  std::optional<double> endToEnd, attentionShare; ///< of the whole model; the share that becomes sparse
+  std::optional<double> endToEnd,
+      attentionShare; ///< of the whole model; the share that becomes sparse
   double speedUp() const { return dense.us / sparse.us; }
 };
 

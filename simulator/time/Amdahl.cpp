@@ -29,11 +29,34 @@ double endToEndSpeedUp(double sparseShare, double kernelSpeedUp) {
 
 static const std::vector<ModelDescription> &builtinModels() {
   static const std::vector<ModelDescription> models{
-      {"cosmos-7b", "arXiv 2504.16922, table 1 and 3: 16 x 44 x 80 tokens", 0.587, {}, false, 28, 0, 35, 0},
-      {"hunyuan-video", "arXiv 2504.16922, table 1 and 4: 30 x 48 x 80 tokens; 65.4 % of a transformer that "
-                        "is 92.8 % of the whole", 0.607, {}, false, 60, 0, 50, 0},
-      {"llm-8b-moa", "sizes of a decoder with 8 billion parameters, every layer under a plan of spans", {},
-       LayerSizes{4096, 32, 8, 128, 14336}, true, 32, 0, 1, 0}};
+      {"cosmos-7b",
+       "arXiv 2504.16922, table 1 and 3: 16 x 44 x 80 tokens",
+       0.587,
+       {},
+       false,
+       28,
+       0,
+       35,
+       0},
+      {"hunyuan-video",
+       "arXiv 2504.16922, table 1 and 4: 30 x 48 x 80 tokens; 65.4 % of a transformer that "
+       "is 92.8 % of the whole",
+       0.607,
+       {},
+       false,
+       60,
+       0,
+       50,
+       0},
+      {"llm-8b-moa",
+       "sizes of a decoder with 8 billion parameters, every layer under a plan of spans",
+       {},
+       LayerSizes{4096, 32, 8, 128, 14336},
+       true,
+       32,
+       0,
+       1,
+       0}};
   return models;
 }
 
@@ -53,8 +76,8 @@ Expected<ModelDescription> builtinModel(const std::string &name) {
                 builtinModelNames());
 }
 
-static Status readInteger(const Json &json, const char *key, int64_t lowest, const std::string &origin,
-                          int64_t &value) {
+static Status readInteger(const Json &json, const char *key, int64_t lowest,
+                          const std::string &origin, int64_t &value) {
   constexpr int64_t kHighest = int64_t(1) << 40;
   if (!json.contains(key))
     return {};
@@ -87,7 +110,8 @@ static Status readSizes(const Json &json, const std::string &origin, ModelDescri
     if (Status read = readInteger(json, key, 1, origin, *value); !read)
       return read;
     if (*value > 1 << 24)
-      return makeError("'{}' of '{}' is {}, but at most {} is allowed", key, origin, *value, 1 << 24);
+      return makeError("'{}' of '{}' is {}, but at most {} is allowed", key, origin, *value,
+                       1 << 24);
   }
   model.sizes = sizes;
   return {};
@@ -111,8 +135,9 @@ Expected<ModelDescription> parseModel(const std::string &text, const std::string
   Expected<Json> json = parseObject(text, origin);
   if (!json)
     return json.takeError();
-  if (Status known = onlyKeys(*json, {"name", "source", "attention_share", "sizes", "causal", "layers",
-                                      "dense_layers", "steps", "dense_steps"},
+  if (Status known = onlyKeys(*json,
+                              {"name", "source", "attention_share", "sizes", "causal", "layers",
+                               "dense_layers", "steps", "dense_steps"},
                               fmt::format("'{}'", origin));
       !known)
     return known.takeError();
@@ -129,10 +154,9 @@ Expected<ModelDescription> parseModel(const std::string &text, const std::string
     return makeError("'causal' of '{}' must be true or false", origin);
   model.causal = json->value("causal", false);
   Status read = readShare(*json, origin, model);
-  for (auto [key, lowest, field] : {std::tuple("layers", 1, &model.layers),
-                                    std::tuple("dense_layers", 0, &model.denseLayers),
-                                    std::tuple("steps", 1, &model.steps),
-                                    std::tuple("dense_steps", 0, &model.denseSteps)})
+  for (auto [key, lowest, field] :
+       {std::tuple("layers", 1, &model.layers), std::tuple("dense_layers", 0, &model.denseLayers),
+        std::tuple("steps", 1, &model.steps), std::tuple("dense_steps", 0, &model.denseSteps)})
     if (read)
       read = readInteger(*json, key, lowest, origin, *field);
   if (!read)
@@ -140,8 +164,8 @@ Expected<ModelDescription> parseModel(const std::string &text, const std::string
   for (auto [dense, all, name] : {std::tuple(model.denseLayers, model.layers, "layers"),
                                   std::tuple(model.denseSteps, model.steps, "steps")})
     if (dense > all)
-      return makeError("'dense_{}' of '{}' is {}, but there are only {} {}", name, origin, dense, all,
-                       name);
+      return makeError("'dense_{}' of '{}' is {}, but there are only {} {}", name, origin, dense,
+                       all, name);
   return model;
 }
 

@@ -21,7 +21,8 @@ public:
   Machine at(const std::vector<double> &x) const;
   /// In standard deviations.
   std::vector<double> residuals(const std::vector<double> &x) const;
-  std::vector<std::vector<double>> jacobian(const std::vector<double> &x) const; ///< [observation][constant]
+  std::vector<std::vector<double>>
+  jacobian(const std::vector<double> &x) const; ///< [observation][constant]
   std::vector<double> minimise(std::vector<double> x) const;
 
 private:
@@ -124,7 +125,8 @@ std::vector<double> LeastSquares::minimise(std::vector<double> x) const {
   return x;
 }
 
-/// Directions in which the data hardly change. Constants that nothing depends on are told by themselves.
+/// Directions in which the data hardly change. Constants that nothing depends on are told by
+/// themselves.
 void findUndetermined(const SquareMatrix &normal, const std::vector<Constant> &constants,
                       FitReport &report) {
   EigenSystem eigen = eigenSystem(normal);
@@ -157,11 +159,13 @@ SquareMatrix covariance(SquareMatrix normal) {
   return inverse;
 }
 
-std::vector<Constant> constantsWithRange(const Machine &machine, const std::vector<Constant> &which) {
+std::vector<Constant> constantsWithRange(const Machine &machine,
+                                         const std::vector<Constant> &which) {
   std::vector<Constant> list;
   for (size_t i = 0; i < kNumConstants; ++i) {
     const ConstantValue &v = machine.constants[i];
-    bool isWanted = which.empty() || std::find(which.begin(), which.end(), Constant(i)) != which.end();
+    bool isWanted =
+        which.empty() || std::find(which.begin(), which.end(), Constant(i)) != which.end();
     if (isWanted && v.high > v.low && !constantInfos()[i].whole)
       list.push_back(Constant(i));
   }

@@ -27,8 +27,8 @@ struct FittedConstant {
   bool isAtEnd = false;   ///< of its range: the data may want more
 };
 
-/// Constants that can move together, from one end of a range to the other, without a change that the data
-/// would show.
+/// Constants that can move together, from one end of a range to the other, without a change that
+/// the data would show.
 struct Undetermined {
   double singularValue = 0; ///< below 1: in standard deviations over the whole range
   std::vector<std::pair<Constant, double>> weights; ///< of a unit vector; the largest first
@@ -44,9 +44,9 @@ struct FitReport {
   std::vector<Undetermined> undetermined;
   std::vector<Correlation> correlations; ///< 0.9 and above in magnitude
   std::vector<Observation> used;
-  std::vector<double> predicted;         ///< of each that is used, with the fitted constants
-  std::vector<std::string> ignored;      ///< measurements that say nothing of these constants
-  double rmsBefore = 0, rmsAfter = 0;    ///< of ln(predicted / measured)
+  std::vector<double> predicted;      ///< of each that is used, with the fitted constants
+  std::vector<std::string> ignored;   ///< measurements that say nothing of these constants
+  double rmsBefore = 0, rmsAfter = 0; ///< of ln(predicted / measured)
 };
 
 /// An error where no observation is left, or a prediction is not positive.

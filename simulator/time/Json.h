@@ -48,7 +48,8 @@ inline Expected<nlohmann::ordered_json> parseObject(const std::string &text,
 
 /// An error names the first key of `object` that is not one of `known`.
 template <class Names>
-Status onlyKeys(const nlohmann::ordered_json &object, const Names &known, const std::string &where) {
+Status onlyKeys(const nlohmann::ordered_json &object, const Names &known,
+                const std::string &where) {
   for (const auto &[key, value] : object.items()) {
     bool isKnown = std::any_of(std::begin(known), std::end(known),
                                [&](const auto &name) { return key == name; });

@@ -61,10 +61,10 @@ int64_t sharedBytes(const KernelShape &s) {
 
 static Status checkSizes(const KernelShape &s) {
   constexpr int64_t kLargest = 1 << 16;
-  for (auto [name, value] : {std::pair("query rows of a tile", s.rows),
-                             std::pair("keys of a tile", s.columns),
-                             std::pair("head_dim", s.headDim), std::pair("value dimension", s.valueDim),
-                             std::pair("stages", s.stages)})
+  for (auto [name, value] :
+       {std::pair("query rows of a tile", s.rows), std::pair("keys of a tile", s.columns),
+        std::pair("head_dim", s.headDim), std::pair("value dimension", s.valueDim),
+        std::pair("stages", s.stages)})
     if (value < 1 || value > kLargest)
       return makeError("{} {} must lie between 1 and {}", value, name, kLargest);
   return {};

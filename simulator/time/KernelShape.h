@@ -31,37 +31,40 @@ struct KernelShape {
   int64_t stages = 2; ///< key and value tiles in shared memory
   Overlap overlap = Overlap::PingPong;
   bool probabilitiesInRegisters = true; ///< else they pass through shared memory
-  int64_t sharedBy = 1;                 ///< thread blocks that one read of a key tile from L2 serves
+  int64_t sharedBy = 1; ///< thread blocks that one read of a key tile from L2 serves
   Order order = Order::LongestFirst;
-  double maskOps = 3;           ///< operations per score of a partial tile
-  bool masksEveryTile = false;  ///< of a head with a partial tile, the full ones too
-  /// Thread blocks that share the keys of a query tile and are merged by a second kernel; 0: as many as
-  /// are fastest.
+  double maskOps = 3;          ///< operations per score of a partial tile
+  bool masksEveryTile = false; ///< of a head with a partial tile, the full ones too
+  /// Thread blocks that share the keys of a query tile and are merged by a second kernel; 0: as
+  /// many as are fastest.
   int64_t splits = 1;
   int64_t packedHeads = 1; ///< query heads of one key head whose rows share a tile
 };
 
 /// What a system does around its kernel.
 struct System {
-  bool permutesTokens = false; ///< q, k, v before and o after
-  double permuteOps = 100;     ///< integer operations for an element's two addresses
+  bool permutesTokens = false;       ///< q, k, v before and o after
+  double permuteOps = 100;           ///< integer operations for an element's two addresses
   bool permutesInPlainCopies = true; ///< one kernel a tensor; else one for all
-  double maskPairs = 0;        ///< pairs on which a mask is evaluated before the kernel runs
-  double maskPairOps = 12;     ///< operations for each
-  double maskBytes = 0;        ///< written and read again
-  double maskUses = 1;         ///< calls that share a mask
+  double maskPairs = 0;              ///< pairs on which a mask is evaluated before the kernel runs
+  double maskPairOps = 12;           ///< operations for each
+  double maskBytes = 0;              ///< written and read again
+  double maskUses = 1;               ///< calls that share a mask
 };
 
-/// FlashAttention-3's tiles and habits (hopper/tile_size.h, 16-bit types); other types the same tiles.
+/// FlashAttention-3's tiles and habits (hopper/tile_size.h, 16-bit types); other types the same
+/// tiles.
 KernelShape flashAttention3(int64_t headDim, bool causal);
-/// NATTEN's Hopper kernels on a layout of `rank` dimensions: the mask on every visited tile unless all are
-/// full, in 5 operations a dimension (two to find the coordinate, one to add, two to compare) and a select.
+/// NATTEN's Hopper kernels on a layout of `rank` dimensions: the mask on every visited tile unless
+/// all are full, in 5 operations a dimension (two to find the coordinate, one to add, two to
+/// compare) and a select.
 KernelShape nattenHopper(int64_t headDim, int rank);
-/// Its token permutation before the dedicated kernels: an elementwise copy a tensor with up to 7 dimensions.
+/// Its token permutation before the dedicated kernels: an elementwise copy a tensor with up to 7
+/// dimensions.
 System nattenPermuted();
 
-/// An error where the machine lacks the type, or shared memory, registers or tensor memory do not hold the
-/// tile.
+/// An error where the machine lacks the type, or shared memory, registers or tensor memory do not
+/// hold the tile.
 Status checkShape(const KernelShape &shape, const Machine &machine);
 /// Bytes of shared memory that a thread block needs.
 int64_t sharedBytes(const KernelShape &shape);

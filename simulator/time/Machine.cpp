@@ -8,29 +8,35 @@ std::span<const ConstantInfo, kNumConstants> constantInfos() {
   static const ConstantInfo infos[kNumConstants] = {
       {"sms", "1", "streaming multiprocessors", 1, 4096, true},
       {"clock_ghz", "GHz", "clock of the multiprocessors without tensor load", 0.1, 10, false},
-      {"clock_drop", "1", "k of clock / (1 + k u), u the share of time in which the matrix units work",
-       0, 2, false},
+      {"clock_drop", "1",
+       "k of clock / (1 + k u), u the share of time in which the matrix units work", 0, 2, false},
       {"matrix_f32", "flop/clock/SM", "dense matrix products of tf32 operands", 1, 1 << 20, false},
       {"matrix_f16", "flop/clock/SM", "dense matrix products of f16 or bf16 operands", 1, 1 << 20,
        false},
-      {"matrix_f8", "flop/clock/SM", "dense matrix products of f8 operands; 0: the machine has none",
-       0, 1 << 20, false},
+      {"matrix_f8", "flop/clock/SM",
+       "dense matrix products of f8 operands; 0: the machine has none", 0, 1 << 20, false},
       {"matrix_rows", "rows", "fewest rows of a query tile that the matrix unit computes", 1, 1024,
        true},
       {"exp_per_clock", "1/clock/SM", "exponentials of the special-function units", 1, 1024, false},
-      {"exp_emulated", "1", "share of the exponentials computed by a polynomial instead", 0, 1, false},
+      {"exp_emulated", "1", "share of the exponentials computed by a polynomial instead", 0, 1,
+       false},
       {"alu_per_clock", "1/clock/SM", "f32 operations outside the matrix units", 1, 4096, false},
       {"score_ops", "1", "operations per score of the softmax, without its exponential", 0.5, 64,
        false},
-      {"rescale_ops", "1", "operations per element of the output accumulator and step", 0, 64, false},
+      {"rescale_ops", "1", "operations per element of the output accumulator and step", 0, 64,
+       false},
       {"polynomial_ops", "1", "operations of an emulated exponential", 0, 64, false},
       {"shared_bytes_per_clock", "B/clock/SM", "shared memory", 1, 4096, false},
       {"shared_kb", "KB", "shared memory that one thread block may have", 1, 4096, false},
       {"register_kb", "KB", "registers of a multiprocessor", 1, 65536, false},
-      {"tensor_memory_columns", "columns", "tensor memory, 128 words of 32 bits each; 0: accumulators "
-                                           "lie in registers", 0, 65536, true},
-      {"operand_rows", "rows", "rows of scores that one read of a key or value tile from shared memory "
-                               "serves", 1, 1024, true},
+      {"tensor_memory_columns", "columns",
+       "tensor memory, 128 words of 32 bits each; 0: accumulators "
+       "lie in registers",
+       0, 65536, true},
+      {"operand_rows", "rows",
+       "rows of scores that one read of a key or value tile from shared memory "
+       "serves",
+       1, 1024, true},
       {"l2_bytes_per_clock", "B/clock/SM", "from L2 to one multiprocessor, all reading", 1, 1024,
        false},
       {"l2_mb", "MB", "L2 cache", 0.1, 16384, false},
@@ -87,7 +93,9 @@ Constants hopper() {
   }};
 }
 
-void change(Constants &table, Constant c, ConstantValue value) { table[size_t(c)] = std::move(value); }
+void change(Constants &table, Constant c, ConstantValue value) {
+  table[size_t(c)] = std::move(value);
+}
 
 Machine h100() {
   return {"h100", "NVIDIA H100 SXM5 80 GB",
@@ -112,17 +120,23 @@ Machine a100() {
   change(t, Constant::Sms, {108, 108, 108, sheet});
   change(t, Constant::ClockGhz, {1.41, 1.41, 1.41, sheet});
   change(t, Constant::ClockDrop, {0.05, 0, 0.2, guess});
-  change(t, Constant::MatrixF32, {1024, 1024, 1024, "156 TFLOP/s at 1.41 GHz, NVIDIA A100 data sheet"});
-  change(t, Constant::MatrixF16, {2048, 2048, 2048, "312 TFLOP/s at 1.41 GHz, NVIDIA A100 data sheet"});
+  change(t, Constant::MatrixF32,
+         {1024, 1024, 1024, "156 TFLOP/s at 1.41 GHz, NVIDIA A100 data sheet"});
+  change(t, Constant::MatrixF16,
+         {2048, 2048, 2048, "312 TFLOP/s at 1.41 GHz, NVIDIA A100 data sheet"});
   change(t, Constant::MatrixF8, {0, 0, 0, sheet});
   change(t, Constant::MatrixRows, {16, 16, 16, "mma.m16n8k16, PTX ISA"});
-  change(t, Constant::AluPerClock, {96, 64, 128, "64 f32 lanes beside 64 integer lanes, which compare "
-                                                 "and select"});
-  change(t, Constant::ExpEmulated, {0, 0, 0, "FlashAttention-2 computes all by the special-function units"});
+  change(t, Constant::AluPerClock,
+         {96, 64, 128,
+          "64 f32 lanes beside 64 integer lanes, which compare "
+          "and select"});
+  change(t, Constant::ExpEmulated,
+         {0, 0, 0, "FlashAttention-2 computes all by the special-function units"});
   change(t, Constant::SharedKb, {163, 163, 163, "CUDA programming guide"});
   change(t, Constant::TensorMemoryColumns, {0, 0, 0, "mma accumulates in registers"});
   change(t, Constant::OperandRows, {32, 16, 64, "4 warps of 32 rows each, FlashAttention-2"});
-  change(t, Constant::L2BytesPerClock, {40, 25, 47, "5120 B/clock for all multiprocessors at most"});
+  change(t, Constant::L2BytesPerClock,
+         {40, 25, 47, "5120 B/clock for all multiprocessors at most"});
   change(t, Constant::L2Mb, {40, 40, 40, sheet});
   change(t, Constant::HbmGbs, {2039, 1555, 2039, "NVIDIA A100 80 GB data sheet; 40 GB have 1555"});
   change(t, Constant::OverlapPower, {2, 1.2, 3, guess});
@@ -142,12 +156,17 @@ Machine b200() {
   change(t, Constant::MatrixF16, {8192, 8192, 8192, "2250 TFLOP/s, NVIDIA B200 data sheet"});
   change(t, Constant::MatrixF8, {16384, 16384, 16384, "4500 TFLOP/s, NVIDIA B200 data sheet"});
   change(t, Constant::MatrixRows, {128, 128, 128, "tcgen05.mma, PTX ISA"});
-  change(t, Constant::ExpEmulated, {0.15, 0, 0.3, "FlashAttention-4 emulates one group in 10 to 16, and "
-                                                  "a quarter in its paper"});
-  change(t, Constant::AluPerClock, {192, 128, 256, "packed f32x2 doubles FFMA, FMUL and FADD alone"});
-  change(t, Constant::RescaleOps, {0.2, 0.1, 1, "left out while the maximum moves by less than 2^8"});
+  change(t, Constant::ExpEmulated,
+         {0.15, 0, 0.3,
+          "FlashAttention-4 emulates one group in 10 to 16, and "
+          "a quarter in its paper"});
+  change(t, Constant::AluPerClock,
+         {192, 128, 256, "packed f32x2 doubles FFMA, FMUL and FADD alone"});
+  change(t, Constant::RescaleOps,
+         {0.2, 0.1, 1, "left out while the maximum moves by less than 2^8"});
   change(t, Constant::TensorMemoryColumns, {512, 512, 512, "256 KB, PTX ISA"});
-  change(t, Constant::OperandRows, {128, 128, 256, "tcgen05.mma reads its B operand once for 128 rows"});
+  change(t, Constant::OperandRows,
+         {128, 128, 256, "tcgen05.mma reads its B operand once for 128 rows"});
   change(t, Constant::L2BytesPerClock, {43, 32, 64, guess});
   change(t, Constant::L2Mb, {126, 120, 126, sheet});
   change(t, Constant::HbmGbs, {8000, 7700, 8000, sheet});

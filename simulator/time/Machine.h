@@ -1,7 +1,7 @@
 //===- Machine.h - what the model of time knows about a GPU ------*- C++ -*-===//
 //
-// One number for each physical constant, with a plausible range and a source. Nothing here belongs to one
-// measurement: a constant means the same for every kernel and every mask.
+// One number for each physical constant, with a plausible range and a source. Nothing here belongs
+// to one measurement: a constant means the same for every kernel and every mask.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -46,7 +46,7 @@ constexpr size_t kNumConstants = size_t(Constant::LaunchUs) + 1;
 
 /// What is true of a constant on every machine.
 struct ConstantInfo {
-  const char *key;       ///< in files
+  const char *key; ///< in files
   const char *unit;
   const char *meaning;
   double lowest, highest; ///< allowed in files
@@ -62,8 +62,9 @@ struct ConstantValue {
 
 struct Machine {
   std::string name;
-  std::string title;       ///< "NVIDIA H100 SXM5 80 GB"
-  std::string calibration; ///< on what it was calibrated; starts with "uncalibrated" where on nothing
+  std::string title; ///< "NVIDIA H100 SXM5 80 GB"
+  std::string
+      calibration; ///< on what it was calibrated; starts with "uncalibrated" where on nothing
   std::array<ConstantValue, kNumConstants> constants;
 
   double operator[](Constant c) const { return constants[size_t(c)].value; }

@@ -14,7 +14,8 @@ static Expected<double> numberIn(const Json &json, const ConstantInfo &info,
     return makeError("{} must be a number", where);
   double value = json.get<double>();
   if (!(value >= info.lowest && value <= info.highest))
-    return makeError("{} is {}, but {} to {}{} are allowed", where, value, info.lowest, info.highest,
+    return makeError("{} is {}, but {} to {}{} are allowed", where, value, info.lowest,
+                     info.highest,
                      info.unit == std::string_view("1") ? "" : fmt::format(" {}", info.unit));
   if (info.whole && value != std::floor(value))
     return makeError("{} is {}, but must be a whole number", where, value);
@@ -41,7 +42,8 @@ static Expected<ConstantValue> parseConstant(const Json &json, const ConstantInf
     numbers[i] = numbers[0];
     if (!json.contains(names[i]))
       continue;
-    Expected<double> number = numberIn(json[names[i]], info, fmt::format("'{}' of {}", names[i], where));
+    Expected<double> number =
+        numberIn(json[names[i]], info, fmt::format("'{}' of {}", names[i], where));
     if (!number)
       return number.takeError();
     numbers[i] = *number;
@@ -79,7 +81,8 @@ static Status parseConstants(const Json &json, bool hasBase, const std::string &
                              Machine &machine) {
   if (!json.is_object())
     return makeError("'constants' of '{}' must be an object", origin);
-  if (Status known = onlyKeys(json, constantKeys(), fmt::format("'constants' of '{}'", origin)); !known)
+  if (Status known = onlyKeys(json, constantKeys(), fmt::format("'constants' of '{}'", origin));
+      !known)
     return known;
   for (size_t i = 0; i < kNumConstants; ++i) {
     const ConstantInfo &info = constantInfos()[i];
@@ -87,9 +90,10 @@ static Status parseConstants(const Json &json, bool hasBase, const std::string &
       if (hasBase)
         continue;
       return makeError("'{}' lacks the constant '{}': {}", origin, info.key, info.meaning)
-          .withNote("with \"base\": \"h100\" the constants that are left out are those of the h100; "
-                    "known are {}",
-                    builtinMachineNames());
+          .withNote(
+              "with \"base\": \"h100\" the constants that are left out are those of the h100; "
+              "known are {}",
+              builtinMachineNames());
     }
     Expected<ConstantValue> value = parseConstant(json[info.key], info, origin);
     if (!value)
@@ -128,8 +132,8 @@ Expected<Machine> parseMachine(const std::string &text, const std::string &origi
       return value.takeError();
     *field = std::move(*value);
   }
-  Status constants = parseConstants(json->value("constants", Json::object()), !base->empty(), origin,
-                                    machine);
+  Status constants =
+      parseConstants(json->value("constants", Json::object()), !base->empty(), origin, machine);
   if (!constants)
     return constants.takeError();
   return machine;

@@ -18,8 +18,8 @@ static double interval(double perClock) { return 32 / (perClock / 4); }
 static std::optional<double> kernelCycles(const Machine &machine, const std::string &name) {
   long long rows, columns, headDim, steps, sharedBy = 1;
   int read = 0;
-  if (std::sscanf(name.c_str(), "kernel %lldx%lld head_dim=%lld steps=%lld%n", &rows, &columns, &headDim,
-                  &steps, &read) != 4)
+  if (std::sscanf(name.c_str(), "kernel %lldx%lld head_dim=%lld steps=%lld%n", &rows, &columns,
+                  &headDim, &steps, &read) != 4)
     return std::nullopt;
   KernelShape shape;
   shape.precision = Precision::F16;
@@ -42,7 +42,8 @@ static std::optional<double> kernelCycles(const Machine &machine, const std::str
 static std::optional<double> wgmmaInterval(const Machine &m, const std::string &name) {
   int n = 0, groups = 0, read = 0;
   char form[3] = {};
-  if (std::sscanf(name.c_str(), "wgmma m64n%dk16 %2[rs], %d warpgroups%n", &n, form, &groups, &read) != 3 ||
+  if (std::sscanf(name.c_str(), "wgmma m64n%dk16 %2[rs], %d warpgroups%n", &n, form, &groups,
+                  &read) != 3 ||
       size_t(read) != name.size() || n < 128)
     return std::nullopt;
   return double(groups) * 2 * 64 * n * 16 / m[MatrixF16];
@@ -50,7 +51,8 @@ static std::optional<double> wgmmaInterval(const Machine &m, const std::string &
 
 static std::optional<double> clockUnderLoad(const Machine &m, const std::string &name) {
   int percent = 0, read = 0;
-  if (std::sscanf(name.c_str(), "clock with tensor cores busy %d %% of the time%n", &percent, &read) != 1 ||
+  if (std::sscanf(name.c_str(), "clock with tensor cores busy %d %% of the time%n", &percent,
+                  &read) != 1 ||
       size_t(read) != name.size())
     return std::nullopt;
   return m[ClockGhz] / (1 + m[ClockDrop] * percent / 100);
@@ -60,10 +62,12 @@ static std::optional<double> tmaBandwidth(const Machine &m, const std::string &n
   int bytes = 0, read = 0;
   char where[4] = {};
   // Smaller boxes wait for latencies.
-  if (std::sscanf(name.c_str(), "TMA read bandwidth, boxes of %d bytes, %3[A-Z0-9]%n", &bytes, where, &read) != 2 ||
+  if (std::sscanf(name.c_str(), "TMA read bandwidth, boxes of %d bytes, %3[A-Z0-9]%n", &bytes,
+                  where, &read) != 2 ||
       size_t(read) != name.size() || bytes < 16384)
     return std::nullopt;
-  return where == std::string("L2") ? m[L2BytesPerClock] * m[Sms] * m[ClockGhz] : m[HbmGbs] * m[HbmEfficiency];
+  return where == std::string("L2") ? m[L2BytesPerClock] * m[Sms] * m[ClockGhz]
+                                    : m[HbmGbs] * m[HbmEfficiency];
 }
 
 std::optional<double> predictMeasurement(const Machine &m, const std::string &name) {
@@ -93,10 +97,11 @@ std::optional<double> predictMeasurement(const Machine &m, const std::string &na
 
 static Status checkMeasurement(const Measurement &m, const std::string &where) {
   if (!(m.value > 0) || !std::isfinite(m.value))
-    return makeError("{}: the value {} of '{}' must be positive and finite", where, m.value, m.name);
+    return makeError("{}: the value {} of '{}' must be positive and finite", where, m.value,
+                     m.name);
   if (!(m.error > 0 && m.error <= 1))
-    return makeError("{}: the error {} of '{}' must be above 0 and at most 1, a share of the value", where,
-                     m.error, m.name);
+    return makeError("{}: the error {} of '{}' must be above 0 and at most 1, a share of the value",
+                     where, m.error, m.name);
   return {};
 }
 
@@ -107,7 +112,8 @@ static Expected<std::vector<Measurement>> fromResults(const Json &json, const st
   std::vector<Measurement> list;
   for (const Json &row : json["calibration"]) {
     std::string where = fmt::format("row {} of 'calibration' in '{}'", list.size() + 1, origin);
-    if (!row.is_object() || !row.contains("name") || !row["name"].is_string() || !row.contains("status"))
+    if (!row.is_object() || !row.contains("name") || !row["name"].is_string() ||
+        !row.contains("status"))
       return makeError("{} has no 'name' and 'status'", where);
     if (row["status"] != "measured")
       continue;
@@ -143,7 +149,8 @@ static bool parseNumber(std::string_view text, double &value) {
   return code == std::errc() && end == text.data() + text.size();
 }
 
-static Expected<std::vector<Measurement>> fromLines(std::string_view text, const std::string &origin) {
+static Expected<std::vector<Measurement>> fromLines(std::string_view text,
+                                                    const std::string &origin) {
   std::vector<Measurement> list;
   for (int number = 1; !text.empty(); ++number) {
     std::string_view line = text.substr(0, text.find('\n'));
@@ -166,7 +173,8 @@ static Expected<std::vector<Measurement>> fromLines(std::string_view text, const
   return list;
 }
 
-Expected<std::vector<Measurement>> parseMeasurements(const std::string &text, const std::string &origin) {
+Expected<std::vector<Measurement>> parseMeasurements(const std::string &text,
+                                                     const std::string &origin) {
   size_t first = text.find_first_not_of(" \t\r\n");
   if (first == text.npos || text[first] != '{')
     return fromLines(text, origin);

@@ -9,7 +9,8 @@
 namespace attn {
 
 /// One measured number. Names and units are those of bench/gpu (calibrate.py), and
-///   "kernel ROWSxCOLUMNS head_dim=D steps=N [masked=OPS] [shared_by=C]"   cycles of one query tile, f16
+///   "kernel ROWSxCOLUMNS head_dim=D steps=N [masked=OPS] [shared_by=C]"   cycles of one query
+///   tile, f16
 struct Measurement {
   std::string name;
   double value = 0;
@@ -19,9 +20,10 @@ struct Measurement {
 /// Empty where the name is not one that constants of the model follow from.
 std::optional<double> predictMeasurement(const Machine &machine, const std::string &name);
 
-/// `results.json` of bench/gpu, of which the rows of "calibration" with the status "measured" count, or
-/// lines "name,value[,error]" where a name with commas stands in quotes and lines that begin with '#' are
-/// left out. An error says which line or row is wrong.
-Expected<std::vector<Measurement>> parseMeasurements(const std::string &text, const std::string &origin);
+/// `results.json` of bench/gpu, of which the rows of "calibration" with the status "measured"
+/// count, or lines "name,value[,error]" where a name with commas stands in quotes and lines that
+/// begin with '#' are left out. An error says which line or row is wrong.
+Expected<std::vector<Measurement>> parseMeasurements(const std::string &text,
+                                                     const std::string &origin);
 
 } // namespace attn

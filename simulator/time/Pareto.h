@@ -13,8 +13,9 @@ struct Point {
 };
 std::vector<size_t> paretoFront(const std::vector<Point> &points);
 
-/// Strides of one dimension worth trying: 1, and each with which the query tile that visits most visits fewer
-/// tiles than with every smaller one. `worst(stride)` says how many; strides go up to `window`.
+/// Strides of one dimension worth trying: 1, and each with which the query tile that visits most
+/// visits fewer tiles than with every smaller one. `worst(stride)` says how many; strides go up to
+/// `window`.
 std::vector<int64_t> worthwhileStrides(int64_t window,
                                        const std::function<int64_t(int64_t stride)> &worst);
 

@@ -23,7 +23,8 @@ std::span<const FlashAttentionRow> flashAttentionRows() {
     std::vector<FlashAttentionRow> list;
     for (const Line &line : lines)
       for (int i = 0; i < 6; ++i)
-        list.push_back({line.headDim, line.causal, int64_t(512) << i, line.tflops[i], line.isFitted});
+        list.push_back(
+            {line.headDim, line.causal, int64_t(512) << i, line.tflops[i], line.isFitted});
     return list;
   }();
   return rows;

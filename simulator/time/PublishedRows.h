@@ -1,7 +1,8 @@
 //===- PublishedRows.h - measured times to check the model against -*- C++ -*-===//
 //
-// End-to-end rows check; constants come from elsewhere. The one exception are the rows marked `isFitted`, which
-// gave two constants that no data sheet has, overlap and fixed_cycles (Machine.cpp).
+// End-to-end rows check; constants come from elsewhere. The one exception are the rows marked
+// `isFitted`, which gave two constants that no data sheet has, overlap and fixed_cycles
+// (Machine.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -12,8 +13,8 @@
 
 namespace attn {
 
-/// FlashAttention-3 forward, f16, on an H100 SXM5: 16,384 tokens in all, heads x head_dim = 2048. TFLOP/s as
-/// the authors count them, half for causal masks.
+/// FlashAttention-3 forward, f16, on an H100 SXM5: 16,384 tokens in all, heads x head_dim = 2048.
+/// TFLOP/s as the authors count them, half for causal masks.
 struct FlashAttentionRow {
   int64_t headDim;
   bool causal;

@@ -10,9 +10,9 @@ namespace attn {
 using enum Constant;
 
 const char *nameOf(TermKind kind) {
-  static const char *const names[kNumTerms] = {"matrix", "exp",    "alu",       "mask",   "shared_memory",
-                                               "l2",     "hbm",    "fixed",     "imbalance", "launch",
-                                               "merge",  "permute", "mask_build"};
+  static const char *const names[kNumTerms] = {
+      "matrix", "exp",       "alu",    "mask",  "shared_memory", "l2",        "hbm",
+      "fixed",  "imbalance", "launch", "merge", "permute",       "mask_build"};
   return names[size_t(kind)];
 }
 
@@ -37,8 +37,9 @@ static double computedRows(const Machine &machine, const KernelShape &s) {
   return std::ceil(double(s.rows) / least) * least;
 }
 
-/// Bytes through shared memory. `reads`: how often a key tile is read, once for every `OperandRows` rows.
-/// Backward: five products; p and ds are stored, and read for dv, dk and dq; dq leaves in f32.
+/// Bytes through shared memory. `reads`: how often a key tile is read, once for every `OperandRows`
+/// rows. Backward: five products; p and ds are stored, and read for dv, dk and dq; dq leaves in
+/// f32.
 static double sharedBytesOfStep(const Machine &machine, const KernelShape &s, double rows) {
   double b = double(bytesOf(s.precision)), n = double(s.columns), d = double(s.headDim),
          dv = double(s.valueDim);
@@ -70,8 +71,8 @@ StepCycles stepCycles(const Machine &m, const KernelShape &s, bool isMasked) {
   StepCycles c;
   c.matrix = scores * (isBackward ? 6 * d + 4 * dv : 2 * d + 2 * dv) / matrixRate(m, s.precision);
   c.exp = scores * (1 - m[ExpEmulated]) / m[ExpPerClock];
-  // Backward neither rescales nor looks for a maximum or a sum, but multiplies by ds = p (dp - delta), adds
-  // delta, scales, and rounds two tiles.
+  // Backward neither rescales nor looks for a maximum or a sum, but multiplies by ds = p (dp -
+  // delta), adds delta, scales, and rounds two tiles.
   double ops = isBackward ? m[ScoreOps] + 2 : m[ScoreOps];
   double rescales = isBackward ? 0 : rows * dv * m[RescaleOps];
   c.alu = (scores * (ops + m[ExpEmulated] * m[PolynomialOps]) + rescales) / m[AluPerClock];
@@ -106,7 +107,8 @@ struct Spent {
 };
 
 /// What speeding up one unit by 1 % takes off the step, in percent: the elasticities of a p-norm.
-void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycles &c, double count) {
+void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycles &c,
+                double count) {
   if (count == 0 || c.all == 0)
     return;
   double p = machine[OverlapPower];
@@ -114,7 +116,8 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
   auto weight = [&](double unit) { return std::pow(unit / c.all, p); };
   bool isSerial = shape.overlap == Overlap::None;
   double matrixAndSoftmax = weight(c.matrix + softmax);
-  double ofMatrix = isSerial ? matrixAndSoftmax * c.matrix / (c.matrix + softmax) : weight(c.matrix);
+  double ofMatrix =
+      isSerial ? matrixAndSoftmax * c.matrix / (c.matrix + softmax) : weight(c.matrix);
   double ofSoftmax = isSerial ? matrixAndSoftmax - ofMatrix : weight(softmax);
   auto put = [&](TermKind kind, double cycles, double elasticity) {
     busy[size_t(kind)] += count * cycles;
@@ -177,35 +180,40 @@ Model::Steps Model::stepsOf(const HeadWork &group, const TileClass &c) const {
 /// The parts of a query tile differ by one step at most; partial tiles are spread over them.
 void Model::addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t splits,
                      std::vector<Job> &out) const {
-  int64_t visited = c.visited(), parts = std::clamp<int64_t>(splits, 1, std::max<int64_t>(visited, 1));
+  int64_t visited = c.visited(),
+          parts = std::clamp<int64_t>(splits, 1, std::max<int64_t>(visited, 1));
   double cost = steps.plain * plain.all + steps.masked * masked.all;
   int64_t tiles = c.tiles * heads * w.batch, longer = visited % parts;
-  for (auto [length, count] : {std::pair(visited / parts + 1, longer),
-                               std::pair(visited / parts, parts - longer)})
+  for (auto [length, count] :
+       {std::pair(visited / parts + 1, longer), std::pair(visited / parts, parts - longer)})
     if (count > 0)
-      out.push_back({fixed + (visited ? cost * double(length) / double(visited) : 0), tiles * count});
+      out.push_back(
+          {fixed + (visited ? cost * double(length) / double(visited) : 0), tiles * count});
 }
 
 std::vector<Job> Model::jobs(int64_t splits, Spent &spent) const {
   std::vector<Job> list;
+  double plainSteps = 0, maskedSteps = 0;
   for (const HeadWork &group : w.groups) {
     int64_t heads = group.heads / s.packedHeads;
     for (const TileClass &c : group.classes) {
       Steps steps = stepsOf(group, c);
       double tiles = double(c.tiles) * double(heads) * double(w.batch);
-      spent.add(m, s, plain, tiles * steps.plain);
-      spent.add(m, s, masked, tiles * steps.masked);
+      plainSteps += tiles * steps.plain;
+      maskedSteps += tiles * steps.masked;
       size_t before = list.size();
       addSplit(c, steps, heads, splits, list);
       for (size_t i = before; i < list.size(); ++i)
         spent.fixed += fixed * double(list[i].count);
     }
   }
+  spent.add(m, s, plain, plainSteps);
+  spent.add(m, s, masked, maskedSteps);
   return list;
 }
 
-/// Tensors of the queries: once each. Backward: q, o, do and lse are read, dq is written in f32; dk and dv
-/// of the keys are written once.
+/// Tensors of the queries: once each. Backward: q, o, do and lse are read, dq is written in f32; dk
+/// and dv of the keys are written once.
 double Model::ownBytes() const {
   double b = double(bytesOf(s.precision)), d = double(s.headDim), dv = double(s.valueDim);
   double rows = double(w.batch) * double(w.heads()) * double(w.queries);
@@ -215,8 +223,8 @@ double Model::ownBytes() const {
   return rows * ((d + 2 * dv) * b + 4 * d + 8) + keys;
 }
 
-/// Keys and values come from memory once where those of the heads that run at a time fit into half of L2,
-/// else as many times as they are larger than L2; never more than are asked for.
+/// Keys and values come from memory once where those of the heads that run at a time fit into half
+/// of L2, else as many times as they are larger than L2; never more than are asked for.
 double Model::keyBytes(double requested) const {
   double perHead = double(w.keys * (s.headDim + s.valueDim) * bytesOf(s.precision));
   double heads = double(w.batch) * double(w.kvHeads);
@@ -269,9 +277,12 @@ Prediction Model::run(int64_t splits, Scheduling scheduling) const {
   p.splits = std::clamp<int64_t>(splits, 1, std::max<int64_t>(mostVisits(), 1));
   Spent spent;
   std::vector<Job> list = jobs(p.splits, spent);
+  if (scheduling == Scheduling::Coarse)
+    list = coarsened(std::move(list), kCoarseClasses);
   double cycles = scheduling == Scheduling::ByHeap ? makespanByHeap(list, int64_t(m[Sms]), s.order)
                                                    : makespan(list, int64_t(m[Sms]), s.order);
-  double sms = m[Sms], b = double(bytesOf(s.precision)), d = double(s.headDim), dv = double(s.valueDim);
+  double sms = m[Sms], b = double(bytesOf(s.precision)), d = double(s.headDim),
+         dv = double(s.valueDim);
   double matrix = spent.busy[size_t(TermKind::Matrix)];
   double visits = w.visitedTiles() / double(s.packedHeads);
   p.requestedBytes = visits * double(s.columns) * (d + dv) * b / double(s.sharedBy);
@@ -288,8 +299,7 @@ Prediction Model::run(int64_t splits, Scheduling scheduling) const {
     p.terms[i].us = spent.busy[i] / sms / perUs;
   us(p, TermKind::Hbm) = hbm;
   us(p, TermKind::Fixed) = spent.fixed / sms / perUs;
-  us(p, TermKind::Imbalance) =
-      std::max(0.0, cycles - (spent.fixed + spent.steps) / sms) / perUs;
+  us(p, TermKind::Imbalance) = std::max(0.0, cycles - (spent.fixed + spent.steps) / sms) / perUs;
   us(p, TermKind::Launch) = m[LaunchUs];
   addAround(p);
 

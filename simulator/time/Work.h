@@ -26,9 +26,9 @@ struct HeadWork {
 struct Work {
   std::vector<HeadWork> groups;
   int64_t batch = 1, kvHeads = 1;
-  int64_t queries = 0, keys = 0;       ///< of one head and batch entry
+  int64_t queries = 0, keys = 0;        ///< of one head and batch entry
   int64_t queryTiles = 0, keyTiles = 0; ///< of one head, visited or not
-  double visiblePairs = 0;             ///< over all heads and batch entries
+  double visiblePairs = 0;              ///< over all heads and batch entries
 
   int64_t heads() const;
   /// Tiles over all heads and batch entries.

@@ -23,7 +23,8 @@ TEST(Amdahl, denseLayersAndStepsTakeTheirShare) {
   EXPECT_DOUBLE_EQ(model->sparseShareAt(1, 1), 0.6 * 0.75 * 0.8);
 }
 
-/// Per token: 4 x 4096 x N / 2 operations of causal attention, 2 x 4096 x (2 x 4096 + 2 x 1024 + 3 x 14336) others.
+/// Per token: 4 x 4096 x N / 2 operations of causal attention, 2 x 4096 x (2 x 4096 + 2 x 1024 + 3
+/// x 14336) others.
 TEST(Amdahl, theShareOfALanguageModelGrowsWithItsTokens) {
   Expected<ModelDescription> model = builtinModel("llm-8b-moa");
   ASSERT_TRUE(model);
@@ -49,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Mistake{"noJson", "{", "'m.json' is no JSON"},
         Mistake{"noObject", "[1]", "'m.json' must hold an object: '{ ... }'"},
-        Mistake{"unknownKey", R"({"attention_share": 0.5, "step": 3})", "unknown key 'step' in 'm.json'"},
+        Mistake{"unknownKey", R"({"attention_share": 0.5, "step": 3})",
+                "unknown key 'step' in 'm.json'"},
         Mistake{"noShare", R"({"layers": 3})",
                 "'m.json' must have one of 'attention_share' and 'sizes'"},
         Mistake{"shareAboveOne", R"({"attention_share": 1.5})",
@@ -68,7 +70,8 @@ TEST(Amdahl, unknownModelsAreToldWithTheKnownOnes) {
   Expected<ModelDescription> model = builtinModel("gpt");
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().message, "unknown model 'gpt'");
-  EXPECT_NE(model.error().notes.at(0).find("cosmos-7b, hunyuan-video, llm-8b-moa"), std::string::npos);
+  EXPECT_NE(model.error().notes.at(0).find("cosmos-7b, hunyuan-video, llm-8b-moa"),
+            std::string::npos);
 }
 
 TEST(Pareto, keepsWhatNothingBeats) {

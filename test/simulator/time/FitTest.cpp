@@ -100,8 +100,8 @@ std::vector<Observation> fittedRows() {
   return rows;
 }
 
-/// The two constants of the built-in H100 that no data sheet has are those that fit the six rows marked for
-/// it, rounded.
+/// The two constants of the built-in H100 that no data sheet has are those that fit the six rows
+/// marked for it, rounded.
 TEST(Fit, theBuiltinH100IsWhatItSaysItIs) {
   Machine start = h100();
   start.set(Constant::OverlapPower, 2);
@@ -113,13 +113,14 @@ TEST(Fit, theBuiltinH100IsWhatItSaysItIs) {
   for (const FittedConstant &fitted : report->constants) {
     double builtin = h100()[fitted.constant];
     fmt::print("{}: fitted {:.3f} +- {:.3f}, built in {}\n",
-               constantInfos()[size_t(fitted.constant)].key, fitted.after, fitted.deviation, builtin);
+               constantInfos()[size_t(fitted.constant)].key, fitted.after, fitted.deviation,
+               builtin);
     EXPECT_NEAR(builtin / fitted.after, 1, 0.03);
   }
 }
 
-/// With the clock's slope beside them the same rows do not say which of the two it is: hence the clock is not
-/// fitted.
+/// With the clock's slope beside them the same rows do not say which of the two it is: hence the
+/// clock is not fitted.
 TEST(Fit, overlapAndClockCannotBeToldApartFromEndToEndTimes) {
   Expected<FitReport> report = fitObservations(
       h100(), fittedRows(), {Constant::OverlapPower, Constant::ClockDrop, Constant::FixedCycles});
@@ -131,13 +132,16 @@ TEST(Fit, overlapAndClockCannotBeToldApartFromEndToEndTimes) {
 }
 
 TEST(Measurements, linesAndResultsGiveTheSame) {
-  Expected<std::vector<Measurement>> lines = parseMeasurements(
-      "# measured by hand\n\"wgmma m64n256k16 ss, 2 warpgroups\",258.5\nex2 interval, 8.1 ,0.05\r\n", "m.csv");
+  Expected<std::vector<Measurement>> lines =
+      parseMeasurements("# measured by hand\n\"wgmma m64n256k16 ss, 2 warpgroups\",258.5\nex2 "
+                        "interval, 8.1 ,0.05\r\n",
+                        "m.csv");
   ASSERT_TRUE(lines) << lines.error().message;
   Expected<std::vector<Measurement>> rows = parseMeasurements(
       R"({"calibration": [{"name": "wgmma m64n256k16 ss, 2 warpgroups", "status": "measured", "value": 258.5},
           {"name": "broken", "status": "failed", "reason": "x"},
-          {"name": "ex2 interval", "status": "measured", "value": 8.1}]})", "results.json");
+          {"name": "ex2 interval", "status": "measured", "value": 8.1}]})",
+      "results.json");
   ASSERT_TRUE(rows) << rows.error().message;
   ASSERT_EQ(lines->size(), 2u);
   ASSERT_EQ(rows->size(), 2u);
@@ -161,18 +165,24 @@ TEST_P(MeasurementMistakes, areTold) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Files, MeasurementMistakes,
-    ::testing::Values(Mistake{"noValue", "ex2 interval\n", "'m', line 1 is not 'name,value' or 'name,value,error'"},
-                      Mistake{"text", "\nex2 interval,fast", "'m', line 2 is not 'name,value' or 'name,value,error'"},
-                      Mistake{"more", "a,1,0.1,2", "'m', line 1 is not 'name,value' or 'name,value,error'"},
-                      Mistake{"negative", "a,-1", "'m', line 1: the value -1 of 'a' must be positive and finite"},
-                      Mistake{"infinite", "a,inf", "'m', line 1: the value inf of 'a' must be positive and finite"},
-                      Mistake{"noError", "a,1,0", "'m', line 1: the error 0 of 'a' must be above 0 and at most 1, a share of the value"},
-                      Mistake{"noJson", "{", "'m' is no JSON"},
-                      Mistake{"noList", "{}", "'m' has no list 'calibration'"},
-                      Mistake{"rowWithoutName", R"({"calibration": [{"status": "measured"}]})",
-                              "row 1 of 'calibration' in 'm' has no 'name' and 'status'"},
-                      Mistake{"rowWithoutValue", R"({"calibration": [{"name": "a", "status": "measured"}]})",
-                              "row 1 of 'calibration' in 'm' has no number 'value'"}));
+    ::testing::Values(
+        Mistake{"noValue", "ex2 interval\n",
+                "'m', line 1 is not 'name,value' or 'name,value,error'"},
+        Mistake{"text", "\nex2 interval,fast",
+                "'m', line 2 is not 'name,value' or 'name,value,error'"},
+        Mistake{"more", "a,1,0.1,2", "'m', line 1 is not 'name,value' or 'name,value,error'"},
+        Mistake{"negative", "a,-1", "'m', line 1: the value -1 of 'a' must be positive and finite"},
+        Mistake{"infinite", "a,inf",
+                "'m', line 1: the value inf of 'a' must be positive and finite"},
+        Mistake{
+            "noError", "a,1,0",
+            "'m', line 1: the error 0 of 'a' must be above 0 and at most 1, a share of the value"},
+        Mistake{"noJson", "{", "'m' is no JSON"},
+        Mistake{"noList", "{}", "'m' has no list 'calibration'"},
+        Mistake{"rowWithoutName", R"({"calibration": [{"status": "measured"}]})",
+                "row 1 of 'calibration' in 'm' has no 'name' and 'status'"},
+        Mistake{"rowWithoutValue", R"({"calibration": [{"name": "a", "status": "measured"}]})",
+                "row 1 of 'calibration' in 'm' has no number 'value'"}));
 
 } // namespace
 } // namespace attn::test

@@ -60,13 +60,15 @@ TEST_P(MachineMistakes, areTold) {
 INSTANTIATE_TEST_SUITE_P(
     MachineFile, MachineMistakes,
     ::testing::Values(
-        Mistake{"empty", "", "'m.json' is no JSON"}, Mistake{"noJson", "sms = 3", "'m.json' is no JSON"},
+        Mistake{"empty", "", "'m.json' is no JSON"},
+        Mistake{"noJson", "sms = 3", "'m.json' is no JSON"},
         Mistake{"noObject", "3", "'m.json' must hold an object: '{ ... }'"},
         Mistake{"noName", R"({"base": "h100"})", "'m.json' has no 'name'"},
         Mistake{"nameIsNoText", R"({"base": "h100", "name": 3})",
                 "'name' of 'm.json' must be a string that is not empty"},
         Mistake{"unknownBase", R"({"name": "x", "base": "h900"})", "unknown machine 'h900'"},
-        Mistake{"unknownKey", R"({"name": "x", "bases": "h100"})", "unknown key 'bases' in 'm.json'"},
+        Mistake{"unknownKey", R"({"name": "x", "bases": "h100"})",
+                "unknown key 'bases' in 'm.json'"},
         Mistake{"unknownConstant", R"({"name": "x", "base": "h100", "constants": {"sm": 3}})",
                 "unknown key 'sm' in 'constants' of 'm.json'"},
         Mistake{"missing", R"({"name": "x", "constants": {}})",
@@ -85,12 +87,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "constant 'sms' of 'm.json' must be a number"},
         Mistake{"noValue", R"({"name": "x", "base": "h100", "constants": {"hbm_gbs": {"low": 3}}})",
                 "constant 'hbm_gbs' of 'm.json' has no 'value'"},
-        Mistake{"outsideItsRange",
-                R"({"name": "x", "base": "h100", "constants": {"hbm_gbs": {"value": 3, "low": 4, "high": 5}}})",
-                "constant 'hbm_gbs' of 'm.json' is 3, which is not between its 'low' 4 and its 'high' 5"},
-        Mistake{"wrongSource",
-                R"({"name": "x", "base": "h100", "constants": {"hbm_gbs": {"value": 3, "source": 4}}})",
-                "'source' of constant 'hbm_gbs' of 'm.json' must be a string"},
+        Mistake{
+            "outsideItsRange",
+            R"({"name": "x", "base": "h100", "constants": {"hbm_gbs": {"value": 3, "low": 4, "high": 5}}})",
+            "constant 'hbm_gbs' of 'm.json' is 3, which is not between its 'low' 4 and its 'high' "
+            "5"},
+        Mistake{
+            "wrongSource",
+            R"({"name": "x", "base": "h100", "constants": {"hbm_gbs": {"value": 3, "source": 4}}})",
+            "'source' of constant 'hbm_gbs' of 'm.json' must be a string"},
         Mistake{"twice", R"({"name": "x", "base": "h100", "constants": {"sms": 3, "sms": 4}})",
                 "'m.json' has the key 'sms' twice"}));
 

@@ -28,9 +28,9 @@ TEST(Published, flashAttentionOnH100) {
     if (!row.isExtra() && !row.isFitted)
       notFitted.add(predicted, row.tflops);
   }
-  for (auto [name, e] : {std::pair("head_dim 64 and 128", targets),
-                         std::pair("of these not fitted", notFitted),
-                         std::pair("head_dim 256, aside", extra)})
+  for (auto [name, e] :
+       {std::pair("head_dim 64 and 128", targets), std::pair("of these not fitted", notFitted),
+        std::pair("head_dim 256, aside", extra)})
     fmt::print("{} ({} rows): mean {:.1f} %, worst {:.1f} %\n", name, e.rows, 100 * e.mean,
                100 * e.worst);
   EXPECT_EQ(targets.rows, 24);
@@ -39,8 +39,8 @@ TEST(Published, flashAttentionOnH100) {
   EXPECT_LE(notFitted.mean, 0.08);
 }
 
-/// Key tiles that query tiles of one dimension visit, written from the definition: the window of query q
-/// starts at clamp(leader - w / 2, 0, n - w), with the leader of its stride group.
+/// Key tiles that query tiles of one dimension visit, written from the definition: the window of
+/// query q starts at clamp(leader - w / 2, 0, n - w), with the leader of its stride group.
 struct Visits {
   int64_t visited, full;
 };
@@ -99,8 +99,8 @@ struct NeighborhoodRow {
   const char *dense;     ///< else empty
 };
 
-/// NATTEN's profiler (docs/profiler.md), forward, f16, head_dim 128, kernels alone and with the token
-/// permutation.
+/// NATTEN's profiler (docs/profiler.md), forward, f16, head_dim 128, kernels alone and with the
+/// token permutation.
 const NeighborhoodRow kRows[] = {
     {"1-D, stride 1", {32768}, {2048}, {1}, {128}, 1, 94.848, 0, ""},
     {"1-D, stride 256", {32768}, {2048}, {256}, {128}, 1, 62.687, 0, ""},
@@ -109,7 +109,8 @@ const NeighborhoodRow kRows[] = {
     {"3-D, stride 16x8x8", {30, 48, 80}, {18, 24, 24}, {16, 8, 8}, {2, 8, 8}, 24, 23359, 29109, ""},
 };
 
-double roundTrip(const Machine &machine, const NeighborhoodRow &row, const Work &work, bool permuted) {
+double roundTrip(const Machine &machine, const NeighborhoodRow &row, const Work &work,
+                 bool permuted) {
   KernelShape shape = nattenHopper(128, int(row.tokens.size()));
   System system = permuted ? nattenPermuted() : System();
   // The profiler counts what runs on the device, without launches.
@@ -145,7 +146,8 @@ TEST(Published, neighborhoodsHaveTheTilesOfTheReference) {
   EXPECT_EQ(work.visitedTiles() - work.partialTiles(), 24768);
 }
 
-/// Rows that are neither fitted nor a target; printed so that nobody thinks better of the model than it is.
+/// Rows that are neither fitted nor a target; printed so that nobody thinks better of the model
+/// than it is.
 TEST(Published, otherRowsArePrinted) {
   Machine h100 = machineNamed("h100"), b200 = machineNamed("b200"), a100 = machineNamed("a100");
   fmt::print("cuDNN dense, f16, head_dim 128: us published, predicted\n");
@@ -162,11 +164,13 @@ TEST(Published, otherRowsArePrinted) {
       shape.rows = 256;
       shape.columns = 128;
     }
-    Work work = denseWork(row.tokens, row.tokens, shape.rows, shape.columns, row.heads, row.heads, 1);
+    Work work =
+        denseWork(row.tokens, row.tokens, shape.rows, shape.columns, row.heads, row.heads, 1);
     Prediction p = predictWithRange(row.machine, shape, work);
-    fmt::print("| {} | {:6} tokens, {:2} heads | {:8.0f} | {:8.0f} ({:.0f} to {:.0f}) | {:+5.1f} %\n",
-               row.machine.name, row.tokens, row.heads, row.us, p.us, p.low, p.high,
-               100 * (p.us / row.us - 1));
+    fmt::print(
+        "| {} | {:6} tokens, {:2} heads | {:8.0f} | {:8.0f} ({:.0f} to {:.0f}) | {:+5.1f} %\n",
+        row.machine.name, row.tokens, row.heads, row.us, p.us, p.low, p.high,
+        100 * (p.us / row.us - 1));
     EXPECT_LT(p.low, p.us);
     EXPECT_GT(p.high, p.us);
   }

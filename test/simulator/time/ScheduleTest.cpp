@@ -39,7 +39,8 @@ TEST(Schedule, classesGiveTheMakespanOfTheHeap) {
   }
 }
 
-/// Sum / workers <= makespan <= sum / workers + longest, and any order of starts is no shorter than the bound.
+/// Sum / workers <= makespan <= sum / workers + longest, and any order of starts is no shorter than
+/// the bound.
 TEST(Schedule, liesWithinGrahamsBounds) {
   std::mt19937_64 engine(2);
   for (int i = 0; i < 500; ++i) {
@@ -54,6 +55,24 @@ TEST(Schedule, liesWithinGrahamsBounds) {
     ASSERT_GE(time, sum / 132 * (1 - 1e-12));
     ASSERT_LE(time, sum / 132 + longest);
   }
+}
+
+TEST(Schedule, coarseClassesKeepTilesAndWork) {
+  std::vector<Job> jobs;
+  for (int i = 1; i <= 500; ++i)
+    jobs.push_back({double(i), 64});
+  std::vector<Job> coarse = coarsened(jobs, 16);
+  EXPECT_LE(coarse.size(), 16u);
+  double work = 0;
+  int64_t tiles = 0;
+  for (const Job &job : coarse) {
+    work += job.cost * double(job.count);
+    tiles += job.count;
+  }
+  EXPECT_NEAR(work, 64.0 * 500 * 501 / 2, 1e-3);
+  EXPECT_EQ(tiles, 64 * 500);
+  double exact = makespan(jobs, 132, Order::LongestFirst);
+  EXPECT_NEAR(makespan(coarse, 132, Order::LongestFirst), exact, 0.02 * exact);
 }
 
 } // namespace

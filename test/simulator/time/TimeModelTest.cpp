@@ -23,16 +23,19 @@ TEST(Step, unitsByHand) {
   Machine m = machineNamed("h100");
   KernelShape shape;
   StepCycles c = stepCycles(m, shape, true);
-  EXPECT_DOUBLE_EQ(c.matrix, 2048);                                  // 4 x 128^3 / 4096
-  EXPECT_DOUBLE_EQ(c.exp, 1024);                                     // 128^2 / 16
-  EXPECT_DOUBLE_EQ(c.alu, (16384 * 4.0 + 16384) / 128);              // 4 a score, 1 an output
+  EXPECT_DOUBLE_EQ(c.matrix, 2048);                     // 4 x 128^3 / 4096
+  EXPECT_DOUBLE_EQ(c.exp, 1024);                        // 128^2 / 16
+  EXPECT_DOUBLE_EQ(c.alu, (16384 * 4.0 + 16384) / 128); // 4 a score, 1 an output
   EXPECT_DOUBLE_EQ(c.mask, 16384 * 3.0 / 128);
-  EXPECT_DOUBLE_EQ(c.l2, 65536 / 43.0);                              // k and v of 32 KB
-  EXPECT_DOUBLE_EQ(c.shared, (32768 + 2 * 2 * 32768) / 128.0);       // q once, k and v for each 64 rows
+  EXPECT_DOUBLE_EQ(c.l2, 65536 / 43.0);                        // k and v of 32 KB
+  EXPECT_DOUBLE_EQ(c.shared, (32768 + 2 * 2 * 32768) / 128.0); // q once, k and v for each 64 rows
   double p = m[Constant::OverlapPower];
   double softmax = c.exp + c.alu + c.mask;
-  EXPECT_NEAR(c.all, std::pow(std::pow(c.matrix, p) + std::pow(softmax, p) + std::pow(c.l2, p) +
-                                  std::pow(c.shared, p), 1 / p), 1e-9 * c.all);
+  EXPECT_NEAR(c.all,
+              std::pow(std::pow(c.matrix, p) + std::pow(softmax, p) + std::pow(c.l2, p) +
+                           std::pow(c.shared, p),
+                       1 / p),
+              1e-9 * c.all);
 }
 
 TEST(Step, backwardHasFiveProducts) {
@@ -91,8 +94,9 @@ TEST(Prediction, aShareIsWhatAFasterUnitSaves) {
     Constant constant;
     TermKind term;
   };
-  for (Unit unit : {Unit{Constant::MatrixF16, TermKind::Matrix}, Unit{Constant::ExpPerClock, TermKind::Exp},
-                    Unit{Constant::SharedBytesPerClock, TermKind::SharedMemory}}) {
+  for (Unit unit :
+       {Unit{Constant::MatrixF16, TermKind::Matrix}, Unit{Constant::ExpPerClock, TermKind::Exp},
+        Unit{Constant::SharedBytesPerClock, TermKind::SharedMemory}}) {
     Machine faster = m;
     faster.set(unit.constant, m[unit.constant] * 1.001);
     double saved = (1 - predict(faster, shape, work).us / p.us) / 0.001;
@@ -170,7 +174,8 @@ TEST(Surroundings, costByHand) {
   EXPECT_NEAR(predict(m, shape, work, permuted).us - kernel,
               elements * permuted.permuteOps / (128 * 132 * 1.98e3) + 4 * 3, 1);
   permuted.permuteOps = 1;
-  EXPECT_NEAR(predict(m, shape, work, permuted).us - kernel, 4 * elements / (3350e3 * 0.92) + 4 * 3, 1);
+  EXPECT_NEAR(predict(m, shape, work, permuted).us - kernel, 4 * elements / (3350e3 * 0.92) + 4 * 3,
+              1);
   System builds;
   builds.maskPairs = 115200.0 * 115200;
   double once = predict(m, shape, work, builds).us - kernel;
@@ -202,7 +207,8 @@ TEST(Prediction, nothingToDoTakesALaunch) {
 
 TEST(Prediction, rangesHoldTheValue) {
   for (const char *name : {"a100", "h100", "h200", "b200"}) {
-    Prediction p = predictWithRange(machineNamed(name), KernelShape(), denseWork(8192, 8192, 128, 128, 16, 16, 1));
+    Prediction p = predictWithRange(machineNamed(name), KernelShape(),
+                                    denseWork(8192, 8192, 128, 128, 16, 16, 1));
     EXPECT_LT(p.low, p.us) << name;
     EXPECT_GT(p.high, p.us) << name;
   }
@@ -242,21 +248,24 @@ TEST(Shape, impossibleTilesAreTold) {
   shape.columns = 512;
   Status status = checkShape(shape, h100);
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message, "tiles of 128 queries and 512 keys with head_dim 128 need 544 KB of "
-                                    "shared memory, but a thread block of 'h100' has 227 KB");
+  EXPECT_EQ(status.error().message,
+            "tiles of 128 queries and 512 keys with head_dim 128 need 544 KB of "
+            "shared memory, but a thread block of 'h100' has 227 KB");
   shape.columns = 128;
   shape.rows = 256;
   status = checkShape(shape, h100);
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message, "tiles of 256 queries and 128 keys with head_dim 128 need 81920 registers "
-                                    "for their accumulators, but about 55296 of 'h100' are usable");
+  EXPECT_EQ(status.error().message,
+            "tiles of 256 queries and 128 keys with head_dim 128 need 81920 registers "
+            "for their accumulators, but about 55296 of 'h100' are usable");
   EXPECT_TRUE(checkShape(shape, machineNamed("b200"))) << "accumulators lie in tensor memory";
   shape.rows = 384;
   shape.columns = 64;
   status = checkShape(shape, machineNamed("b200"));
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message, "tiles of 384 queries and 64 keys with head_dim 128 need 576 columns of "
-                                    "tensor memory, but 'b200' has 512");
+  EXPECT_EQ(status.error().message,
+            "tiles of 384 queries and 64 keys with head_dim 128 need 576 columns of "
+            "tensor memory, but 'b200' has 512");
   shape = KernelShape();
   shape.precision = Precision::F8;
   status = checkShape(shape, machineNamed("a100"));
