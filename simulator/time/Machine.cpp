@@ -147,7 +147,7 @@ Machine a100() {
 
 Machine b200() {
   const char *sheet = "NVIDIA B200 data sheet";
-  const char *guess = "a guess: no figure of this machine has gone in";
+  const char *guess = "a guess, not fitted to any figure of this machine";
   Constants t = hopper();
   change(t, Constant::Sms, {148, 148, 148, sheet});
   change(t, Constant::ClockGhz, {1.85, 1.7, 1.965, guess});
