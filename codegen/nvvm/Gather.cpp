@@ -123,6 +123,16 @@ struct Chunk {
   Value number; ///< of the chunk in its row
 };
 
+Value swizzleOf(Emitter &e, Value row, int64_t headDim) {
+  int64_t chunks = llvm::PowerOf2Ceil(headDim / 8);
+  if (chunks >= 8)
+    return e.bitAnd(row, 7);
+  // The low bits of the row choose among the places that the chunks of one row leave free.
+  int64_t rows = 8 / chunks;
+  Value high = e.mul(e.bitAnd(row, rows - 1), chunks);
+  return e.add(high, e.div(e.bitAnd(row, 7), rows));
+}
+
 static void copyChunk(Emitter &e, const TileCopy &copy, const Chunk &chunk, const HeadSlice &slice,
                       ValueRange origin, Value target, Value valid) {
   Token token = tokenOf(e, copy.grid, origin, localCoords(e, copy.grid, chunk.row));
@@ -140,7 +150,7 @@ static void copyChunk(Emitter &e, const TileCopy &copy, const Chunk &chunk, cons
     row = e.add(row, chunk.row.base);
     constantBytes = 0;
   }
-  Value swizzled = e.bitXor(chunk.number, e.bitAnd(row, 7));
+  Value swizzled = e.bitXor(chunk.number, swizzleOf(e, row, copy.headDim));
   Value address = e.add(target, e.add(e.mul(row, rowBytes), e.mul(swizzled, 16)));
   std::string text =
       "cp.async.cg.shared.global [$0+" + std::to_string(constantBytes) + "], [$1], 16, $2;";

@@ -56,6 +56,11 @@ HeadSlice headSlice(Emitter &e, size_t pointer, size_t strides, int64_t elementB
 /// Address of a token of the slice, or of that of a head behind the slice's, if one is given.
 Value tokenAddress(Emitter &e, const HeadSlice &slice, Value position, Value head = {});
 
+/// What the number of a chunk is combined with by exclusive or: of eight neighbouring rows, a different number
+/// for each, so that ldmatrix reads one chunk of all without a conflict of banks; and, of as many rows as eight
+/// threads copy at once, numbers that part their chunks.
+Value swizzleOf(Emitter &e, Value row, int64_t headDim);
+
 /// Starts to copy the rows of a tile to shared memory at `target` (i32), swizzled as Plan.h says. Rows
 /// outside the layout, and all rows unless `valid`, are filled with zeros.
 struct TileCopy {

@@ -1,5 +1,7 @@
 #include "codegen/nvvm/Mma.h"
 
+#include "codegen/nvvm/Gather.h"
+
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -52,7 +54,7 @@ WarpProducts::Swizzled WarpProducts::swizzled(Value base, Value row, Value oddCh
                                               int64_t headDim) {
   Swizzled result{Value(), Plan::rowBytes(headDim)};
   Value start = e.add(base, e.mul(row, result.rowBytes));
-  Value chunk = e.mul(e.bitXor(oddChunk, e.bitAnd(lane, 7)), 16);
+  Value chunk = e.mul(e.bitXor(oddChunk, swizzleOf(e, lane, headDim)), 16);
   result.first = e.add(start, chunk);
   return result;
 }

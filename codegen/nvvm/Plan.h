@@ -28,8 +28,8 @@ mlir::FailureOr<TileOps> matchTiles(tile::AttentionOp op);
 ///
 /// Shared memory: the query tile, and `stages` key and value tiles (KeyStages.h), as many as do not cost the
 /// multiprocessor a thread block; where that is less than two, two key tiles and one value tile. Rows are padded to 128 bytes,
-/// and 16-byte chunk c of row r lies at chunk c ^ (r & 7), so that the eight rows that ldmatrix reads at
-/// once lie in different banks.
+/// and 16-byte chunk c of row r lies at chunk c ^ s(r) (swizzleOf in Gather.h, r & 7 for long rows), so that the
+/// eight rows that ldmatrix reads at once lie in different banks, and so do the chunks that eight threads copy.
 struct Plan {
   Plan(const TileOps &ops, const Target &target);
 

@@ -95,7 +95,7 @@ TEST_P(Sm80Profile, TilesArriveInWholeSectors) {
   EXPECT_GT(copies, 8u);
 }
 
-INSTANTIATE_TEST_SUITE_P(HeadDims, Sm80Profile, testing::Values(64, 96, 128, 256));
+INSTANTIATE_TEST_SUITE_P(HeadDims, Sm80Profile, testing::Values(16, 32, 48, 64, 96, 128, 256));
 
 TEST(Sm80Profile, InstructionsPerScore) {
   double scores = 2.0 * kTokens * kTokens;
