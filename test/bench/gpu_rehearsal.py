@@ -60,6 +60,9 @@ def pack(build, folder):
 
 def check_run(name, out, phases):
     data = json.loads((out / "results.json").read_text())
+    if not data.get("finished"):
+        expect(False, f"{name}: the run did not finish: {data['phases']}")
+        return {"timing": [], "calibration": []}
     for problem in schema.check(data):
         expect(False, f"{name}: {problem}")
     for phase, status in phases.items():
@@ -83,7 +86,7 @@ def rehearse(build):
         pack(build, folder)
         bundle = folder / "attnc-gpu"
         run = [sys.executable, bundle / "bench/gpu/run.py", "--quick", "--seconds=1500", "--build-seconds=1200",
-               f"--build={folder / 'build'}", "--optimise=-O1"]
+               f"--build={folder / 'build'}", "--optimise=-O0"]
         # Objects made here once are found again, wherever the bundle was unpacked.
         environment = {**os.environ, "CCACHE_BASEDIR": str(folder), "CCACHE_NOHASHDIR": "true"}
         if FAILURES:
