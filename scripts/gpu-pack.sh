@@ -41,8 +41,11 @@ trap 'rm -rf "$stage"' EXIT
 bundle="$stage/attnc-gpu"
 mkdir -p "$bundle/packages" "$bundle/predictions" "$bundle/kernels"
 
+# The folders that cmake enters without the compiler, bench/gpu among them, and what they need.
 copy_sources() {
-  (cd "$root" && find CMakeLists.txt CMakePresets.json LICENSE cmake dialect/algebra runtime third_party bench/gpu \
+  local folders
+  mapfile -t folders < <(sed -n '/^if(ATTNC_COMPILER)/q; s/^add_subdirectory(\(.*\))$/\1/p' "$root/CMakeLists.txt")
+  (cd "$root" && find CMakeLists.txt CMakePresets.json LICENSE cmake third_party "${folders[@]}" \
     -type f -not -path '*/__pycache__/*' -not -name '*.o' -print0 | sort -z | xargs -0 cp --parents -t "$bundle")
 }
 

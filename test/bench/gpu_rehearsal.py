@@ -8,6 +8,7 @@ runs on the emulator.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,13 +69,16 @@ def check_run(name, out, phases):
     for phase, status in phases.items():
         found = data["phases"].get(phase, {})
         expect(found.get("status") == status, f"{name}: phase '{phase}' is {found}, not {status}")
+    builder = "cmake" if shutil.which("cmake") else "plain"
+    expect(data["build"]["builder"] == builder, f"{name}: not built by {builder}: {data['build']}")
     rows = data.get("correctness", [])
     expect(len(rows) == CASES and all(row["status"] == "ok" for row in rows), f"{name}: a package is not right: {rows}")
     expect(all(row.get("pairs_agree") for row in rows), f"{name}: visible pairs differ from the masks of bench/gpu")
     timed = data.get("timing", [])
     expect(len(timed) == CASES and all(row["status"] == "measured" for row in timed), f"{name}: timing: {timed}")
     expect(all(row["prediction"]["bounds"] for row in timed), f"{name}: no counts of the simulator")
-    expect(set(data["comparison"]["verdicts"]) <= {"equal", "absent"}, f"{name}: {data['comparison']['verdicts']}")
+    # Two compilers made the emulator and the stand-in, so .approx may differ in the last place.
+    expect(set(data["comparison"]["verdicts"]) <= {"equal", "absent", "close"}, f"{name}: {data['comparison']['verdicts']}")
     text = (out / "results.md").read_text()
     expect(all(row["name"] in text for row in rows) and "## Correctness" in text, f"{name}: results.md lacks cases")
     return data
