@@ -18,7 +18,7 @@ set(nightly_env ${CMAKE_COMMAND} -E env)
 set(nightly_test ${CMAKE_CTEST_COMMAND} --output-on-failure --timeout 14400 -R)
 add_custom_target(nightly
   COMMAND ${nightly_env} ATTNC_DRAWS=100000 ${nightly_test} "MaskProperties|TileMap[.]"
-  COMMAND ${nightly_env} ATTNC_DRAWS=3000 ${nightly_test} "TileInterpreter|CpuKernels.Drawn|Sm80OnEmulator.Drawn"
+  COMMAND ${nightly_env} ATTNC_DRAWS=3000 ${nightly_test} "TileInterpreter|CpuKernels.Drawn|Sm80OnEmulator.Drawn|^lit$"
   COMMAND ${nightly_env} ATTNC_DRAWS=100000 ${nightly_test} "Fuzz[.]Mutations"
   USES_TERMINAL)
 add_dependencies(nightly ${targets})
