@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 TARGETS = ["sm_80"]
+GPUS = ["a100", "h100", "h200"]  # whose times the simulator is asked for
 
 
 def said(command, **options):
@@ -48,19 +49,27 @@ def layout(lengths):
 
 
 def predict(attnc, bundle, case):
-    """Counts and bounds of a case, where the simulator gives them."""
+    """Counts and bounds of a case, and times on the GPUs that the simulator knows, where it gives them."""
     source = bundle / "bench/gpu/specs" / f"{case['spec']}.attn"
     command = [attnc, "simulate", source, "--format=json"]
     text = source.read_text()
     if "?" in text.split("tokens", 1)[1].split("]")[0]:
         command.append(f"--tokens={layout(case['tokens'])}")
-    if "kv_tokens" in text.replace("kv_heads", "") and case["kv_tokens"] != case["tokens"]:
+    if "kv_tokens" in text and case["kv_tokens"] != case["tokens"]:
         command.append(f"--kv-tokens={layout(case['kv_tokens'])}")
+    found = simulated(command, case)
+    if found is None:
+        return
+    found["times"] = {gpu: timed["time"] for gpu in GPUS if (timed := simulated([*command, f"--gpu={gpu}"], case))}
+    (bundle / "predictions" / (case["name"].replace(" ", "_") + ".json")).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def simulated(command, case):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
         print(f"note: no prediction for '{case['name']}': {done.stderr.decode(errors='replace').strip()[:300]}")
-        return
-    (bundle / "predictions" / (case["name"].replace(" ", "_") + ".json")).write_bytes(done.stdout)
+        return None
+    return json.loads(done.stdout)
 
 
 def manifest(options):

@@ -180,12 +180,21 @@ def with_rates(fields, case, plan, dense_ms):
 
 
 def prediction(ctx, name):
-    """What the simulator said of the case when the bundle was packed: counts and bounds; it has no time model."""
+    """What the simulator said of the case when the bundle was packed. Its times are those of a kernel made for the GPU,
+    which on Hopper is not what a package for sm_80 holds."""
     path = ctx.bundle / "predictions" / (name.replace(" ", "_") + ".json")
-    counts = json.loads(path.read_text()) if path.exists() else None
-    return {"counts": counts and {key: counts["total"].get(key) for key in counts["total"] if key != "bounds"},
-            "bounds": counts and counts["total"].get("bounds"), "milliseconds": None,
-            "why_no_milliseconds": "the simulator counts tiles and has no model of time"}
+    found = json.loads(path.read_text()) if path.exists() else None
+    result = {"counts": found and {key: value for key, value in found["total"].items() if key != "bounds"},
+              "bounds": found and found["total"]["bounds"], "milliseconds": None}
+    model = ctx.driver.facts()["name"].lower() if ctx.device == "cuda" else "emulator"
+    times = found["times"] if found else {}
+    gpu = next((gpu for gpu in times if gpu in model), None)
+    if gpu is None:
+        return result | {"why_no_milliseconds": f"the simulator was asked for {', '.join(times) or 'nothing'}; this is '{model}'"}
+    sparse = times[gpu]["sparse"]
+    return result | {"gpu": gpu, "milliseconds": sparse["us"] / 1e3, "milliseconds_low": sparse["us_low"] / 1e3,
+                     "milliseconds_high": sparse["us_high"] / 1e3, "limiter": sparse["limiter"],
+                     "speed_up_over_dense": times[gpu]["speed_up_over_dense"]}
 
 
 def timing(ctx):

@@ -69,11 +69,12 @@ def timing(data):
                      (r.get("reason") or "")[:120]))
     if not rows:
         return ""
-    why = next((r["prediction"]["why_no_milliseconds"] for r in data["timing"] if r.get("prediction")), "")
+    why = next((f"\nNo predicted times: {r['prediction']['why_no_milliseconds']}.\n" for r in data["timing"]
+                if (r.get("prediction") or {}).get("why_no_milliseconds")), "")
     return table(["case", "ms", "TFLOP/s", "over dense", "tile bound", "of the bound", "predicted ms", "SDPA ms", "SDPA / ours",
                   "Flex ms", "Flex / ours", "instructions (not timed)", "reason"], rows) + (
-        f"\nTFLOP/s count the floating-point operations that visible pairs need. SDPA knows no masks but causal: for others it "
-        f"computes dense attention. No predicted times: {why}.\n" if why else "")
+        "\nTFLOP/s count the floating-point operations that visible pairs need. SDPA knows no masks but causal: for others it "
+        "computes dense attention.\n") + why
 
 
 def peers(data):
