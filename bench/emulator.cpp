@@ -7,16 +7,13 @@
 #include "codegen/nvvm/EmitPTX.h"
 #include "jit/Compilation.h"
 #include "runtime/CpuFeatures.h"
-#include "runtime/Launch.h"
-#include "runtime/emulator/Profile.h"
+#include "runtime/EmulatedLaunch.h"
 #include "tools/RunInputs.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <functional>
@@ -113,6 +110,16 @@ struct Attention {
   LaunchPlan plan;
 };
 
+Bindings bindingsOf(const tools::RunTensors &tensors) {
+  Bindings bindings;
+  bindings.q = tensors.q;
+  bindings.k = tensors.k;
+  bindings.v = tensors.v;
+  bindings.o = tensors.o;
+  bindings.lse = tensors.lse;
+  return bindings;
+}
+
 Attention compileAttention(const std::string &tokens) {
   Attention attention;
   std::string spec = fmt::format("kernel bench {{ batch 1 heads 1 head_dim 64 dtype bf16 "
@@ -130,32 +137,8 @@ Attention compileAttention(const std::string &tokens) {
   tools::RunOptions options;
   options.random = 1;
   attention.tensors = valueOf(tools::makeTensors(attention.kernel.info, options));
-  Bindings bindings;
-  bindings.q = attention.tensors.q;
-  bindings.k = attention.tensors.k;
-  bindings.v = attention.tensors.v;
-  bindings.o = attention.tensors.o;
-  bindings.lse = attention.tensors.lse;
-  attention.plan = valueOf(planLaunch(attention.kernel.info, bindings));
+  attention.plan = valueOf(planLaunch(attention.kernel.info, bindingsOf(attention.tensors)));
   return attention;
-}
-
-/// The arguments with device addresses.
-KernelArgs toDevice(const Attention &attention, emulator::Memory &memory) {
-  KernelArgs args = attention.plan.args();
-  auto map = [&](size_t field, const char *name, const void *data, int64_t bytes, bool readOnly) {
-    uint64_t device = memory.map(name, const_cast<void *>(data), uint64_t(bytes), readOnly);
-    std::memcpy(reinterpret_cast<char *>(&args) + field, &device, sizeof(device));
-  };
-  const tools::RunTensors &tensors = attention.tensors;
-  map(offsetof(KernelArgs, q), "q", args.q, tensors.q.byteSize(), true);
-  map(offsetof(KernelArgs, k), "k", args.k, tensors.k.byteSize(), true);
-  map(offsetof(KernelArgs, v), "v", args.v, tensors.v.byteSize(), true);
-  map(offsetof(KernelArgs, o), "o", args.o, tensors.o.byteSize(), false);
-  map(offsetof(KernelArgs, lse), "lse", args.lse, tensors.lse.byteSize(), false);
-  for (const LaunchPlan::Table &table : attention.plan.tables())
-    map(table.field, table.name, table.data, table.bytes, true);
-  return args;
 }
 
 } // namespace
@@ -176,13 +159,14 @@ int main(int argc, char **argv) {
   Attention attention = compileAttention(argc > 1 ? argv[1] : "512");
   const KernelInfo &info = attention.kernel.info;
   emulator::Module module = valueOf(emulator::Module::parse(attention.kernel.ptx));
+  EmulatedLaunch emulated(info, bindingsOf(attention.tensors), attention.plan);
   Launch launch = [&](const Options &options) {
-    emulator::Memory memory;
-    std::vector<std::vector<uint8_t>> parameters{
-        emulator::parameterOf(toDevice(attention, memory))};
-    return valueOf(emulator::launch(module, info.entry, {uint32_t(attention.plan.tickets())},
-                                    {uint32_t(info.threadsPerBlock)}, uint64_t(info.sharedBytes),
-                                    parameters, memory, options));
+    std::vector<emulator::Profile> profiles;
+    Counters counters =
+        valueOf(emulated.run(module, options, options.profile ? &profiles : nullptr));
+    if (options.profile)
+      *options.profile = std::move(profiles.front());
+    return counters;
   };
   measure("attention", launch);
   if (argc > 2 && std::string_view(argv[2]) == "--profile") {

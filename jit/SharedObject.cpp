@@ -2,14 +2,11 @@
 
 #include "codegen/cpu/EmitCpu.h"
 #include "jit/CodeMemory.h"
+#include "jit/ExternalTool.h"
 
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Target/TargetMachine.h"
@@ -119,38 +116,6 @@ std::string findLinker() {
   return "";
 }
 
-namespace {
-/// A file that is gone when its owner is.
-struct TemporaryFile {
-  llvm::SmallString<128> path;
-  bool keep = false;
-
-  Status create(const char *suffix, llvm::StringRef content) {
-    int descriptor;
-    if (std::error_code error =
-            llvm::sys::fs::createTemporaryFile("attnc", suffix, descriptor, path))
-      return makeError("cannot create a temporary file: {}", error.message());
-    llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/true);
-    os << content;
-    os.close();
-    if (!os.has_error())
-      return {};
-    std::string message = os.error().message();
-    os.clear_error();
-    return makeError("cannot write '{}': {}", path.str().str(), message);
-  }
-  ~TemporaryFile() {
-    if (!keep && !path.empty())
-      llvm::sys::fs::remove(path);
-  }
-};
-} // namespace
-
-static std::string contentsOf(llvm::StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false);
-  return buffer ? (*buffer)->getBuffer().str() : "";
-}
-
 static Expected<std::string> link(const llvm::MemoryBuffer &object,
                                   const llvm::MemoryBuffer &helpers) {
   std::string linker = findLinker();
@@ -160,31 +125,23 @@ static Expected<std::string> link(const llvm::MemoryBuffer &object,
                "or on PATH")
         .withNote("install Debian's package 'lld-" ATTNC_LLVM_MAJOR
                   "', or leave the target 'cpu' out");
-  TemporaryFile kernel, conversion, output, log;
+  TemporaryFile kernel, conversion, output;
   for (auto [file, suffix, content] :
        {std::tuple(&kernel, "o", object.getBuffer()),
         std::tuple(&conversion, "o", helpers.getBuffer()),
-        std::tuple(&output, "so", llvm::StringRef()), std::tuple(&log, "txt", llvm::StringRef())})
+        std::tuple(&output, "so", llvm::StringRef())})
     if (Status status = file->create(suffix, content); !status)
       return status.takeError();
-  llvm::SmallVector<llvm::StringRef> arguments{linker,
-                                               "-shared",
-                                               "--gc-sections",
-                                               "--strip-all",
-                                               "--hash-style=gnu",
-                                               "--build-id=none",
-                                               "-znow",
-                                               "-znoexecstack",
-                                               kernel.path.str(),
-                                               conversion.path.str(),
-                                               "-o",
-                                               output.path.str()};
-  std::optional<llvm::StringRef> redirects[] = {"", log.path.str(), log.path.str()};
-  if (llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects) == 0)
-    return contentsOf(output.path);
-  kernel.keep = conversion.keep = true;
-  return makeError("ld.lld refused the kernel:\n{}repeat it with: {}", contentsOf(log.path),
-                   llvm::join(arguments, " "));
+  if (Status status = runTool("ld.lld", {linker, "-shared", "--gc-sections", "--strip-all",
+                                         "--hash-style=gnu", "--build-id=none", "-znow",
+                                         "-znoexecstack", kernel.path(), conversion.path(), "-o",
+                                         output.path()});
+      !status) {
+    kernel.keep();
+    conversion.keep();
+    return status.takeError();
+  }
+  return output.contents();
 }
 
 Expected<std::string> linkSharedObject(mlir::ModuleOp module, const llvm::MemoryBuffer &object,

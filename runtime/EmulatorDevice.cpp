@@ -1,10 +1,6 @@
 // Kernels on the emulator: the PTX of a package, executed and checked on the processor.
 #include "runtime/DeviceParts.h"
-#include "runtime/LaunchChecks.h"
-#include "runtime/emulator/Emulator.h"
-#include "runtime/emulator/Profile.h"
-
-#include <cstring>
+#include "runtime/EmulatedLaunch.h"
 
 namespace attn {
 namespace {
@@ -17,7 +13,7 @@ struct EmulatorSettings {
   int64_t seed = 0, threads = 0, concurrentBlocks = 0;
   bool checks = true, profile = false;
 
-  emulator::LaunchOptions launchOptions(emulator::Profile *where) const {
+  emulator::LaunchOptions launchOptions() const {
     emulator::LaunchOptions options;
     options.mode = mode == "late"    ? emulator::AsyncMode::Late
                    : mode == "early" ? emulator::AsyncMode::Early
@@ -25,7 +21,6 @@ struct EmulatorSettings {
     options.seed = uint64_t(seed);
     options.threads = unsigned(threads);
     options.checks = checks;
-    options.profile = where;
     return options;
   }
 };
@@ -38,60 +33,12 @@ struct EmulatedCode {
   EmulatorSettings settings;
 };
 
-/// The argument of a launch with the addresses that its memory has on the device.
-class MappedArguments {
-public:
-  MappedArguments(const KernelInfo &info, const Bindings &bindings, const LaunchPlan &plan)
-      : kernelArgs(plan.args()) {
-    mapView(kernelArgs.q, "q", bindings.q, true);
-    mapView(kernelArgs.k, "k", bindings.k, true);
-    mapView(kernelArgs.v, "v", bindings.v, true);
-    mapView(kernelArgs.o, "o", bindings.o, false);
-    if (bindings.lse)
-      mapView(kernelArgs.lse, "lse", *bindings.lse, false);
-    for (size_t i = 0; i < info.inputs.size(); ++i)
-      mapView(kernelArgs.inputs[i], info.inputs[i].name, bindings.inputs.at(info.inputs[i].name),
-              true);
-    for (const LaunchPlan::Table &table : plan.tables())
-      put(table.field, memory.map(table.name, const_cast<void *>(table.data), uint64_t(table.bytes),
-                                  /*readOnly=*/true));
-    for (const LaunchPlan::Scratch &scratch : plan.scratch())
-      put(scratch.field, memory.allocate(scratch.name, uint64_t(scratch.bytes)));
-  }
-
-  std::vector<std::vector<uint8_t>> parameters() const {
-    return {emulator::parameterOf(kernelArgs)};
-  }
-  emulator::Memory memory;
-
-private:
-  void put(size_t field, uint64_t address) {
-    std::memcpy(reinterpret_cast<char *>(&kernelArgs) + field, &address, sizeof(address));
-  }
-
-  /// Of a view exactly the bytes between its first and its last element, so that a step beyond
-  /// shows.
-  template <class Pointer>
-  void mapView(Pointer &pointer, const std::string &name, const TensorView &view, bool readOnly) {
-    ByteRange range = *byteRange(view, name);
-    if (range.begin == range.end)
-      return;
-    uint64_t bytes = uint64_t(range.end - range.begin);
-    uint64_t begin =
-        memory.map(name, static_cast<char *>(view.data) + range.begin, bytes, readOnly);
-    uint64_t address = begin + uint64_t(-range.begin);
-    std::memcpy(&pointer, &address, sizeof(address));
-  }
-
-  KernelArgs kernelArgs;
-};
-
 class EmulatedPlan : public DevicePlan {
 public:
   EmulatedPlan(std::shared_ptr<const EmulatedCode> code, const Bindings &bindings, LaunchPlan plan,
                Clock::time_point begin)
       : code(std::move(code)), launchPlan(std::move(plan)),
-        arguments(this->code->info, bindings, launchPlan), planSeconds(secondsSince(begin)) {}
+        emulated(this->code->info, bindings, launchPlan), planSeconds(secondsSince(begin)) {}
 
   const LaunchPlan &plan() const override { return launchPlan; }
 
@@ -101,16 +48,12 @@ public:
       return status;
     fault = Fault::Device;
     auto begin = Clock::now();
-    const KernelInfo &info = code->info;
+    const EmulatorSettings &settings = code->settings;
     profiles.clear();
-    if (launchPlan.tickets() > 0)
-      if (Status status =
-              run(info.entry, launchPlan.tickets(), info.threadsPerBlock, info.sharedBytes);
-          !status)
-        return status;
-    if (launchPlan.mergeBlocks() > 0)
-      if (Status status = run(info.mergeEntry, launchPlan.mergeBlocks(), kMergeThreads, 0); !status)
-        return status;
+    auto counters = emulated.run(code->module, settings.launchOptions(),
+                                 settings.profile ? &profiles : nullptr);
+    if (!counters)
+      return counters.takeError();
     runSeconds = secondsSince(begin);
     return {};
   }
@@ -132,21 +75,9 @@ public:
   }
 
 private:
-  Status run(const std::string &entry, int64_t blocks, int64_t threads, int64_t sharedBytes) {
-    emulator::Profile *profile = code->settings.profile ? &profiles.emplace_back() : nullptr;
-    auto counters = emulator::launch(code->module, entry, {uint32_t(blocks)}, {uint32_t(threads)},
-                                     uint64_t(sharedBytes), arguments.parameters(),
-                                     arguments.memory, code->settings.launchOptions(profile));
-    if (counters)
-      return {};
-    Error error = counters.takeError();
-    error.message = fmt::format("kernel '{}' on the emulator: {}", entry, error.message);
-    return error;
-  }
-
   std::shared_ptr<const EmulatedCode> code;
   LaunchPlan launchPlan;
-  MappedArguments arguments;
+  EmulatedLaunch emulated;
   double planSeconds;
   std::optional<double> runSeconds;
   std::vector<emulator::Profile> profiles; ///< of the kernel, and of the merge

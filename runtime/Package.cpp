@@ -12,6 +12,7 @@ namespace {
 
 // All numbers are little-endian.
 constexpr uint8_t kMagic[8] = {0x8a, 'A', 'T', 'T', 'N', '\r', '\n', 0x1a};
+constexpr size_t kMagicName = 5; ///< of these bytes say what it is, the others whether it is whole
 constexpr size_t kName = 16, kAlignment = 64;
 constexpr uint32_t kMaxSections = 64;
 
@@ -123,7 +124,7 @@ private:
     size_t known = std::min(bytes.size(), sizeof(kMagic));
     if (bytes.empty())
       return makeError("it is empty");
-    if (std::memcmp(bytes.data(), kMagic, std::min<size_t>(known, 5)) != 0)
+    if (std::memcmp(bytes.data(), kMagic, std::min(known, kMagicName)) != 0)
       return makeError("it is no package of attnc")
           .withNote("packages are written by 'attnc compile "
                     "SPEC --emit=package -o FILE'");
@@ -380,6 +381,10 @@ void resealPackage(std::span<uint8_t> bytes) {
   }
   header.digest = digestOfFile(bytes);
   std::memcpy(bytes.data(), &header, sizeof(header));
+}
+
+bool beginsLikePackage(std::string_view bytes) {
+  return bytes.size() >= kMagicName && std::memcmp(bytes.data(), kMagic, kMagicName) == 0;
 }
 
 } // namespace attn

@@ -5,10 +5,11 @@
 //
 //   kind      target           unit    bytes
 //   compiler                           "attnc 0.1.0"
-//   spec                               MLIR text of the canonical attn.attention; compilers read it
-//   again info      sm_80            sm_80   KernelInfo as canonical JSON (KernelInfoJson.h) ptx
-//   sm_80            sm_80   the text that the driver, or the emulator, gets cubin     sm_80, sm_90
-//   ..  sm_80   machine code that ptxas made of that text info      avx2 ..          avx2    ditto
+//   spec                               MLIR text of the canonical attn.attention; compilers read it again
+//   info      sm_80            sm_80   KernelInfo as canonical JSON (KernelInfoJson.h)
+//   ptx       sm_80            sm_80   the text that the driver, or the emulator, gets
+//   cubin     sm_80, sm_90 ..  sm_80   machine code that ptxas made of that text
+//   info      avx2 ..          avx2    KernelInfo of the code for processors
 //   object    avx2 ..          avx2    a shared object that needs nothing, for x86-64 Linux
 //
 // Every bit of the file is under a SHA-256, so that damage is noticed. That is no signature: the
@@ -100,8 +101,13 @@ private:
 /// behind them. Does nothing where the bytes are too few for that.
 void resealPackage(std::span<uint8_t> bytes);
 
+/// Whether a file that begins with these bytes, 8 of them, is meant as a package.
+bool beginsLikePackage(std::string_view bytes);
+
 /// The description of a package that attnc_package_json (runtime/attnc.h) documents.
 std::string describe(const Package &package);
+/// The heads, in order, whose mask is number `mask`.
+std::vector<int64_t> headsOfMask(const KernelInfo &info, size_t mask);
 /// The mask of a formula in words, or its size where that would be longer than people read.
 std::string maskText(const Formula &formula);
 

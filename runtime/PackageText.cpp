@@ -47,10 +47,7 @@ double printedNodes(const Formula &formula, const Atom &atom) {
 ordered_json masksOf(const KernelInfo &info) {
   ordered_json masks = ordered_json::array();
   for (size_t mask = 0; mask < std::min(info.formulaOfMask.size(), kMaxMasks); ++mask) {
-    std::vector<size_t> heads;
-    for (size_t head = 0; head < info.maskOfHead.size(); ++head)
-      if (size_t(info.maskOfHead[head]) == mask)
-        heads.push_back(head);
+    std::vector<int64_t> heads = headsOfMask(info, mask);
     if (heads.empty())
       continue;
     ordered_json entry{{"heads", heads},
@@ -76,6 +73,14 @@ ordered_json inputsOf(const KernelInfo &info) {
 }
 
 } // namespace
+
+std::vector<int64_t> headsOfMask(const KernelInfo &info, size_t mask) {
+  std::vector<int64_t> heads;
+  for (size_t head = 0; head < info.maskOfHead.size(); ++head)
+    if (size_t(info.maskOfHead[head]) == mask)
+      heads.push_back(int64_t(head));
+  return heads;
+}
 
 std::string maskText(const Formula &formula) {
   double nodes = 0;

@@ -1,16 +1,10 @@
 #include "tools/Assemble.h"
 
-#include "runtime/AtomicFile.h"
+#include "jit/ExternalTool.h"
 
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace attn::tools {
 
@@ -43,37 +37,25 @@ std::string findPtxas() {
   return ptxasOfVenv();
 }
 
-static std::string contentsOf(llvm::StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false);
-  return buffer ? (*buffer)->getBuffer().str() : "";
-}
-
 Expected<std::string> assemble(std::string_view ptx, const std::string &chip) {
   std::string ptxas = findPtxas();
   if (ptxas.empty())
     return makeError(
         "no ptxas on PATH, in the CUDA toolkit or in .venv; install the CUDA toolkit or "
         "the PyPI package nvidia-cuda-nvcc, or use --emit=ptx");
-  llvm::SmallString<128> source, cubin, log;
-  for (auto [path, suffix] : {std::pair(&source, "ptx"), {&cubin, "cubin"}, {&log, "txt"}})
-    if (std::error_code error = llvm::sys::fs::createTemporaryFile("attnc", suffix, *path))
-      return makeError("cannot create a temporary file: {}", error.message());
-  llvm::scope_exit cleanup([&] {
-    llvm::sys::fs::remove(cubin);
-    llvm::sys::fs::remove(log);
-  });
-  if (Status written = writeFileAtomically(source.str().str(), ptx); !written)
-    return written.error();
+  TemporaryFile source, cubin;
+  for (auto [file, suffix, content] :
+       {std::tuple(&source, "ptx", llvm::StringRef(ptx)), {&cubin, "cubin", {}}})
+    if (Status status = file->create(suffix, content); !status)
+      return status.takeError();
   std::string architecture = "-arch=" + chip;
-  llvm::SmallVector<llvm::StringRef> arguments{
-      ptxas, architecture, source.str(), "-o", cubin.str()};
-  std::optional<llvm::StringRef> redirects[] = {"", log.str(), log.str()};
-  int exit = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects);
-  if (exit != 0)
-    return makeError("ptxas refused the kernel:\n{}repeat it with: {}", contentsOf(log),
-                     llvm::join(arguments, " "));
-  llvm::sys::fs::remove(source);
-  return contentsOf(cubin);
+  if (Status status =
+          runTool("ptxas", {ptxas, architecture, source.path(), "-o", cubin.path()});
+      !status) {
+    source.keep();
+    return status.takeError();
+  }
+  return cubin.contents();
 }
 
 } // namespace attn::tools

@@ -3,6 +3,7 @@
 
 #include "runtime/LaunchChecks.h"
 #include "runtime/Package.h"
+#include "tools/BoundSpec.h"
 #include "tools/Report.h"
 
 #include <fmt/ranges.h>
@@ -12,21 +13,6 @@
 namespace attn::tools {
 
 namespace {
-
-/// "0..3, 7"
-std::string rangesText(const std::vector<size_t> &heads) {
-  std::string text;
-  for (size_t i = 0; i < heads.size();) {
-    size_t last = i;
-    while (last + 1 < heads.size() && heads[last + 1] == heads[last] + 1)
-      ++last;
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", heads[i]);
-    if (last > i)
-      text += fmt::format("..{}", heads[last]);
-    i = last + 1;
-  }
-  return text;
-}
 
 std::string tileText(const Coords &tile, int rank) {
   return fmt::format("{}", fmt::join(tile.begin(), tile.begin() + rank, "x"));
@@ -42,13 +28,10 @@ std::string parameterText(const HeadParameter &parameter) {
 std::string masksText(const KernelInfo &info) {
   std::string text;
   for (size_t mask = 0; mask < info.formulaOfMask.size(); ++mask) {
-    std::vector<size_t> heads;
-    for (size_t head = 0; head < info.maskOfHead.size(); ++head)
-      if (size_t(info.maskOfHead[head]) == mask)
-        heads.push_back(head);
+    std::vector<int64_t> heads = headsOfMask(info, mask);
     if (heads.empty())
       continue;
-    text += fmt::format("heads {}: {}\n", rangesText(heads),
+    text += fmt::format("heads {}: {}\n", headsText(heads),
                         maskText(info.formulas[size_t(info.formulaOfMask[mask])]));
     const std::vector<HeadParameter> &row = info.parametersOfMask[mask];
     for (size_t i = 0; i < row.size(); ++i)

@@ -16,10 +16,9 @@ bool isPackage(const std::string &path) {
   if (!std::filesystem::is_regular_file(path, ignored)) // what a pipe gives is gone once it is read
     return false;
   std::ifstream file(path, std::ios::binary);
-  char start[5] = {};
+  char start[8] = {};
   file.read(start, sizeof(start));
-  return file && std::string_view(start, sizeof(start)) == "\x8a"
-                                                           "ATTN";
+  return beginsLikePackage({start, size_t(file.gcount())});
 }
 
 namespace {

@@ -1,8 +1,7 @@
 #include "test/codegen/PtxExperiment.h"
 
 #include "jit/Compilation.h"
-
-#include <cstring>
+#include "runtime/EmulatedLaunch.h"
 
 namespace ref = attn::reference;
 
@@ -24,38 +23,6 @@ PtxCompilation compileToPtx(const std::string &spec, const char *targetName) {
   if (auto kernel = nvvm::compileToPTX(compilation.module(), target); succeeded(kernel))
     result.kernel = std::move(*kernel);
   return result;
-}
-
-/// The launch's tables, tensors and scratch memory as buffers of the emulator, each exactly as long
-/// as the plan says, so that a kernel that reads past one is found out; and the arguments that
-/// point to them.
-static KernelArgs mapArguments(const KernelInfo &info, const LaunchPlan &plan,
-                               const Bindings &bindings, emulator::Memory &memory) {
-  KernelArgs args = plan.args();
-  auto setField = [&](size_t field, uint64_t device) {
-    std::memcpy(reinterpret_cast<char *>(&args) + field, &device, sizeof(device));
-  };
-  auto map = [&](size_t field, const std::string &name, const void *host, int64_t bytes,
-                 bool readOnly) {
-    if (bytes > 0)
-      setField(field, memory.map(name, const_cast<void *>(host), uint64_t(bytes), readOnly));
-  };
-  for (const LaunchPlan::Table &table : plan.tables())
-    map(table.field, table.name, table.data, table.bytes, true);
-  for (const LaunchPlan::Scratch &scratch : plan.scratch())
-    setField(scratch.field, memory.allocate(scratch.name, uint64_t(scratch.bytes)));
-  auto tensor = [&](size_t field, const std::string &name, const TensorView &view, bool readOnly) {
-    map(field, name, view.data, view.byteSize(), readOnly);
-  };
-  tensor(offsetof(KernelArgs, q), "q", bindings.q, true);
-  tensor(offsetof(KernelArgs, k), "k", bindings.k, true);
-  tensor(offsetof(KernelArgs, v), "v", bindings.v, true);
-  tensor(offsetof(KernelArgs, o), "o", bindings.o, false);
-  tensor(offsetof(KernelArgs, lse), "lse", *bindings.lse, false);
-  for (size_t i = 0; i < info.inputs.size(); ++i)
-    tensor(offsetof(KernelArgs, inputs) + i * sizeof(void *), info.inputs[i].name,
-           bindings.inputs.at(info.inputs[i].name), true);
-  return args;
 }
 
 static std::string textOf(const Error &error) {
@@ -111,20 +78,13 @@ PtxVerdict PtxExperiment::run(const KernelInfo &info, const emulator::Module &mo
   Expected<LaunchPlan> plan = planLaunch(info, bindings, nullptr, {.splits = splits});
   if (!plan)
     return {textOf(plan.error()), {}, {}};
-  emulator::Memory memory;
-  const std::vector<std::vector<uint8_t>> parameters{
-      emulator::parameterOf(mapArguments(info, *plan, bindings, memory))};
-  auto launch = [&](const std::string &entry, int64_t blocks, int64_t threads,
-                    int64_t sharedBytes) {
-    return emulator::launch(module, entry, {uint32_t(blocks)}, {uint32_t(threads)},
-                            uint64_t(sharedBytes), parameters, memory, options);
-  };
-  Expected<emulator::Counters> counters =
-      launch(info.entry, plan->tickets(), info.threadsPerBlock, info.sharedBytes);
-  if (counters && plan->splits() > 1)
-    counters = launch(info.mergeEntry, plan->mergeBlocks(), kMergeThreads, 0);
+  std::vector<emulator::Profile> profiles;
+  Expected<emulator::Counters> counters = EmulatedLaunch(info, bindings, *plan)
+                                              .run(module, options, options.profile ? &profiles : nullptr);
   if (!counters)
     return {textOf(counters.error()), {}, {}};
+  if (options.profile)
+    *options.profile = std::move(profiles.front());
   std::vector<float> values;
   for (uint16_t bits : o)
     values.push_back(float(ref::decode16(type, bits)));

@@ -38,7 +38,7 @@ PtxCompilation compileToPtx(const std::string &spec, const char *target = "sm_80
 struct PtxVerdict {
   std::string fault; ///< why it did not start, or what the emulator reports: message and notes
   std::string wrong; ///< how the outputs differ from the reference
-  emulator::Counters counters = {}; ///< of the last kernel that ran
+  emulator::Counters counters = {}; ///< of the kernel and of the one that merges
   bool ok() const { return fault.empty() && wrong.empty(); }
 };
 
@@ -48,7 +48,7 @@ class PtxExperiment {
 public:
   PtxExperiment(const KernelCase &c, reference::Draw &draw);
 
-  /// Runs `module`, the kernel's own or that of a changed text.
+  /// Runs `module`, the kernel's own or that of a changed text. A profile is that of the kernel alone.
   PtxVerdict run(const KernelInfo &info, const emulator::Module &module,
                  const emulator::LaunchOptions &options) const;
 

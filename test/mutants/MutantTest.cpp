@@ -1,6 +1,6 @@
 // Every mutant of three kernels is found, by a report of the emulator or by wrong numbers, or is
 // known to be the same program in other words. Prints by what and where; the whole list goes to
-// mutants-<kernel>.txt in the working folder.
+// mutants-<kernel>.txt in the build folder of this test.
 #include "test/codegen/PtxExperiment.h"
 #include "test/mutants/Equivalents.h"
 
@@ -241,8 +241,8 @@ void print(const Subject &subject, const std::vector<Mutant> &mutants,
 
 void save(const Subject &subject, const std::vector<Mutant> &mutants,
           const std::vector<Finding> &findings) {
-  std::ofstream(fmt::format("mutants-{}.ptx", subject.name)) << subject.ptx();
-  std::ofstream file(fmt::format("mutants-{}.txt", subject.name));
+  std::ofstream(fmt::format(ATTN_MUTANTS_FOLDER "/mutants-{}.ptx", subject.name)) << subject.ptx();
+  std::ofstream file(fmt::format(ATTN_MUTANTS_FOLDER "/mutants-{}.txt", subject.name));
   for (size_t i = 0; i < mutants.size(); ++i) {
     const auto &[mutant, finding] = std::tie(mutants[i], findings[i]);
     const auto &[sizes, mode, seed] = finding.run;

@@ -1,5 +1,6 @@
 // Predictions against published measurements. Prints the tables of docs/simulator.md.
 #include "simulator/time/PublishedRows.h"
+#include "test/simulator/time/MachineNamed.h"
 
 #include <gtest/gtest.h>
 
@@ -8,12 +9,6 @@
 
 namespace attn::test {
 namespace {
-
-Machine machineNamed(const char *name) {
-  Expected<Machine> machine = builtinMachine(name);
-  EXPECT_TRUE(machine);
-  return *machine;
-}
 
 TEST(Published, flashAttentionOnH100) {
   Machine h100 = machineNamed("h100");

@@ -4,6 +4,7 @@
 #include "dialect/algebra/FormulaBuilder.h"
 #include "dialect/algebra/TileMap.h"
 #include "simulator/time/Schedule.h"
+#include "test/simulator/time/MachineNamed.h"
 
 #include <gtest/gtest.h>
 
@@ -12,12 +13,6 @@
 
 namespace attn::test {
 namespace {
-
-Machine machineNamed(const char *name) {
-  Expected<Machine> machine = builtinMachine(name);
-  EXPECT_TRUE(machine);
-  return *machine;
-}
 
 TEST(Step, unitsByHand) {
   Machine m = machineNamed("h100");
