@@ -36,8 +36,10 @@ PHASES = [
     ("comparison", 20, 20, ("golden",)),
     ("tensor_maps", 15, 15, ("driver",)),
     ("sdpa", 50, 25, ("torch",)),
-    ("disassembly", 25, 20, ()),
     ("flex", 110, 60, ("torch",)),
+    ("counters", 70, 55, ("library", "driver")),
+    ("sanitizer", 60, 55, ("library", "driver")),
+    ("disassembly", 25, 20, ()),
 ]
 BUILD_SECONDS = 150
 LAST_PHASE_SECONDS = 3  # a phase is not begun with less

@@ -23,6 +23,8 @@ ROWS = {
                                                         "failed": {"reason": TEXT}}),
     "calibration": ({"unit": TEXT}, {"measured": {"value": NUMBER, "detail": (dict,)}, "failed": {"reason": TEXT}}),
     "instructions": ({}, {"measured": {"forms": (int,), "done": (int,), "without_output": (int,), "bytes": (int,)}}),
+    "counters": ({}, {"measured": {"kernels": (list,)}, "failed": {"reason": TEXT}, "skipped": {"reason": TEXT}}),
+    "sanitizer": ({}, {"ok": {"said": TEXT}, "failed": {"reason": TEXT}, "wrong": {"reason": TEXT}, "skipped": {"reason": TEXT}}),
     "disassembly": ({}, {"measured": {"opcodes": (dict,), "tool": TEXT}, "skipped": {"reason": TEXT}}),
 }
 OBJECTS = {"facts": ("processor", "python", "numpy"), "build": ("builder", "seconds", "tried"),

@@ -60,6 +60,7 @@ class Context:
 def phases():
     """name -> function(context). Imported late, so that a phase's needs are its own."""
     import calibrate
+    import counters
     import facts
     import golden_phases
     import packages
@@ -67,7 +68,8 @@ def phases():
     return {"facts": facts.facts, "correctness": packages.correctness, "timing": packages.timing,
             "instructions": golden_phases.instructions, "comparison": golden_phases.comparison,
             "tensor_maps": golden_phases.tensor_maps, "disassembly": facts.disassembly,
-            "calibration": calibrate.calibration, "sdpa": peers.sdpa, "flex": peers.flex}
+            "calibration": calibrate.calibration, "sdpa": peers.sdpa, "flex": peers.flex,
+            "counters": counters.counters, "sanitizer": counters.sanitizer}
 
 
 def main():
