@@ -1,76 +1,279 @@
-// The CPU kernel against attention as one writes it first (PlainAttention.h, -O3 for this machine), in
-// one run. One thread each; the ratio is what counts.
-#include "bench/PlainAttention.h"
+// CPU kernels against the multipliers of this machine and against the work that a mask leaves, in
+// one run. Every repeat measures the peak, then the dense kernel, then the sparse ones of its kind,
+// so that all share the machine's state; the figures are medians over the repeats, with their
+// range.
+//
+//   cpu_attention [--repeats=N] [--threads=1,2] [--only=WORD] [--json]
+#include "bench/FmaPeak.h"
 #include "jit/Engine.h"
 
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <thread>
 
 using namespace attn;
 
 namespace {
 
-struct Case {
-  bench::PlainProblem plain;
-  const char *mask;
+struct Mask {
+  const char *name, *tokens, *text;
+  std::vector<int64_t> tile;           ///< of queries and keys; empty: chosen by the compiler
+  std::vector<int64_t> documents = {}; ///< lengths, where the mask reads labels
 };
 
-Case caseOf(int64_t which, int64_t headDim) {
-  constexpr int64_t far = int64_t(1) << 20;
-  switch (which) {
-  case 0: return {{2, 2048, headDim, far, far}, "all"};
-  case 1: return {{2, 2048, headDim, far, 0}, "causal"};
-  default: return {{2, 2048, headDim, 255, 0}, "causal & window(256)"};
+/// 4096 tokens each; the first is what the others are compared with. Boxes of whole strides make a
+/// neighbourhood perfectly block-sparse: every visited tile is full.
+const std::vector<Mask> kMasks = {
+    {"dense", "[4096]", "mask all", {}},
+    {"2-D blocks of 24x48",
+     "[64, 64]",
+     "mask neighborhood(window = [24, 48], stride = [8, 16])",
+     {8, 16}},
+    {"3-D blocks of 12x12x16",
+     "[16, 16, 16]",
+     "mask neighborhood(window = [12, 12, 16], stride = [4, 4, 8])",
+     {4, 4, 8}},
+    {"1-D blocks of 1152", "[4096]", "mask neighborhood(window = 1152, stride = 128)", {}},
+    {"documents of 1024",
+     "[4096]",
+     "input document : i32[tokens] mask same(document)",
+     {},
+     {1024, 1024, 1024, 1024}},
+    {"documents, ragged",
+     "[4096]",
+     "input document : i32[tokens] mask same(document)",
+     {},
+     {1100, 1397, 1599}},
+    {"causal", "[4096]", "mask causal", {}},
+    {"window(1024)", "[4096]", "mask window(1024)", {}},
+    {"causal, window(1200)", "[4096]", "mask causal & window(1200)", {}},
+    {"2-D window of 25x25", "[64, 64]", "mask neighborhood(window = [25, 25])", {8, 16}},
+    {"3-D window of 9x9x9", "[16, 16, 16]", "mask neighborhood(window = [9, 9, 9])", {4, 4, 8}},
+};
+
+struct Family {
+  const char *dtype;
+  int64_t headDim;
+  bool sparse; ///< with the masks that are not dense
+};
+const Family kFamilies[] = {{"f32", 128, true},  {"f32", 64, true},   {"bf16", 128, true},
+                            {"bf16", 64, false}, {"f16", 128, false}, {"f32", 80, false}};
+
+DType dtypeNamed(std::string_view name) {
+  return name == "f32" ? DType::F32 : name == "f16" ? DType::F16 : DType::BF16;
+}
+
+[[noreturn]] void fail(const Error &error) {
+  fmt::print(stderr, "error: {}\n", error.message);
+  std::exit(1);
+}
+template <class T> T take(Expected<T> value) {
+  if (!value)
+    fail(value.error());
+  return std::move(*value);
+}
+
+struct Statistics {
+  double median = 0, low = 0, high = 0;
+};
+Statistics statisticsOf(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+/// One kernel with its tensors, planned and ready to run.
+class Case {
+public:
+  Case(const Family &family, const Mask &mask, const Engine &engine, int64_t heads)
+      : mask(mask), headDim(family.headDim), shape{1, heads, 4096, family.headDim},
+        dtype(dtypeNamed(family.dtype)), q(random(1)), k(random(2)), v(random(3)),
+        o(take(Tensor::zeros(shape, dtype))), kernel(compile(family, engine)) {
+    for (size_t i = 0; i < mask.documents.size(); ++i)
+      labels.insert(labels.end(), size_t(mask.documents[i]), int32_t(i));
+    Bindings bindings;
+    bindings.q = q.view(), bindings.k = k.view(), bindings.v = v.view(), bindings.o = o.view();
+    if (!labels.empty())
+      bindings.inputs["document"] = TensorView(labels.data(), DType::I32, {4096});
+    plan = take(kernel.plan(bindings));
+    run();
   }
-}
 
-struct Tensors {
-  explicit Tensors(const bench::PlainProblem &p)
-      : shape{1, p.heads, p.tokens, p.headDim}, q(random(1)), k(random(2)), v(random(3)),
-        o(*Tensor::zeros(shape, DType::F32)) {}
-  Tensor random(uint64_t seed) const { return *Tensor::randomNormal(shape, DType::F32, seed); }
+  void run() {
+    RunReport report = take(kernel.run(plan));
+    share = double(report.visitedTiles) / double(report.allTiles);
+    fullShare = double(report.fullTiles) / double(report.visitedTiles);
+    seconds.push_back(report.seconds);
+  }
+  double denseFlops() const { return 4.0 * 4096 * 4096 * double(shape[1] * headDim); }
+
+  const Mask &mask;
+  int64_t headDim;
   std::vector<int64_t> shape;
+  DType dtype;
   Tensor q, k, v, o;
+  Kernel kernel;
+  std::vector<int32_t> labels;
+  LaunchPlan plan;
+  double share = 0, fullShare = 0; ///< of all tiles visited, of those full
+  std::vector<double> seconds;     ///< the first is of a cold run
+
+private:
+  Tensor random(uint64_t seed) const { return take(Tensor::randomNormal(shape, dtype, seed)); }
+  Kernel compile(const Family &family, const Engine &engine) const {
+    CompileRequest request;
+    request.queryTile = request.keyTile = mask.tile;
+    return take(
+        engine.compile(fmt::format("kernel k {{ heads {} head_dim {} dtype {} tokens {} {} }}",
+                                   shape[1], headDim, family.dtype, mask.tokens, mask.text),
+                       request));
+  }
 };
 
-float *floats(const Tensor &tensor) { return static_cast<float *>(tensor.view().data); }
+/// What one case came to, over the repeats.
+struct Row {
+  std::string name;
+  unsigned threads;
+  double milliseconds, compileMilliseconds, visited, full;
+  Statistics ofPeak;  ///< GFLOP/s of the visited tiles per GFLOP/s of the multipliers
+  Statistics ofShare; ///< seconds per visited share of the dense kernel's seconds
+};
 
-void plain(benchmark::State &state) {
-  Case c = caseOf(state.range(0), state.range(1));
-  Tensors t(c.plain);
-  for (auto _ : state)
-    bench::plainAttention(c.plain, floats(t.q), floats(t.k), floats(t.v), floats(t.o));
-  state.SetLabel(c.mask);
+Row rowOf(const Family &family, unsigned threads, const Case &c, const Case &dense,
+          const std::vector<double> &peaks) {
+  std::vector<double> ofPeak, ofShare, times(c.seconds.begin() + 1, c.seconds.end());
+  for (size_t i = 0; i < peaks.size(); ++i) {
+    ofPeak.push_back(c.denseFlops() * c.share / times[i] * 1e-9 / peaks[i]);
+    ofShare.push_back(times[i] / (c.share * dense.seconds[i + 1]));
+  }
+  return {fmt::format("{} {} {}", family.dtype, family.headDim, c.mask.name),
+          threads,
+          statisticsOf(times).median * 1e3,
+          c.kernel.compileSeconds() * 1e3,
+          c.share,
+          c.fullShare,
+          statisticsOf(ofPeak),
+          statisticsOf(ofShare)};
 }
 
-void compiled(benchmark::State &state) {
-  Case c = caseOf(state.range(0), state.range(1));
-  Tensors t(c.plain);
-  EngineOptions options;
-  options.threads = 1;
-  Expected<Kernel> kernel = Engine(options).compile(
-      fmt::format("kernel k {{ heads {} head_dim {} dtype f32 tokens [{}] mask {} }}", c.plain.heads,
-                  c.plain.headDim, c.plain.tokens, c.mask));
-  if (!kernel)
-    return state.SkipWithError(kernel.error().message.c_str());
-  Bindings bindings;
-  bindings.q = t.q.view();
-  bindings.k = t.k.view();
-  bindings.v = t.v.view();
-  bindings.o = t.o.view();
-  Expected<LaunchPlan> plan = kernel->plan(bindings);
-  if (!plan)
-    return state.SkipWithError(plan.error().message.c_str());
-  for (auto _ : state)
-    if (Expected<RunReport> run = kernel->run(*plan); !run)
-      return state.SkipWithError(run.error().message.c_str());
-  state.SetLabel(fmt::format("{}, compiled in {:.0f} ms", c.mask, kernel->compileSeconds() * 1e3));
-  state.counters["GFLOP/s"] = benchmark::Counter(4e-9 * plan->visiblePairs() * double(c.plain.headDim),
-                                                 benchmark::Counter::kIsIterationInvariantRate);
+struct Options {
+  int repeats = 9;
+  std::vector<unsigned> threads;
+  std::string only;
+  bool json = false;
+};
+
+Options parse(std::span<char *> arguments) {
+  Options options;
+  for (std::string_view argument : arguments) {
+    auto value = [&](std::string_view name) {
+      return argument.starts_with(name) ? argument.substr(name.size()) : std::string_view();
+    };
+    if (auto text = value("--repeats="); !text.empty())
+      options.repeats = std::max(1, std::atoi(text.data()));
+    else if (auto text = value("--only="); !text.empty())
+      options.only = text;
+    else if (auto text = value("--threads="); !text.empty())
+      for (const char *at = text.data(); at;
+           at = std::strchr(at, ',') ? std::strchr(at, ',') + 1 : nullptr)
+        options.threads.push_back(unsigned(std::max(1, std::atoi(at))));
+    else if (argument == "--json")
+      options.json = true;
+    else
+      fail(makeError(
+          "unknown argument '{}'; there are --repeats=N, --threads=N,M, --only=WORD, --json",
+          argument));
+  }
+  if (options.threads.empty())
+    options.threads = {1, std::max(2u, std::thread::hardware_concurrency())};
+  return options;
+}
+
+void printRow(const Row &row) {
+  fmt::print("{:34} {:2} {:8.1f} {:6.1f} {:6.1f} {:8.1f} ({:4.1f}..{:5.1f}) {:8.3f} "
+             "({:.3f}..{:.3f}) {:7.0f}\n",
+             row.name, row.threads, row.milliseconds, 100 * row.visited, 100 * row.full,
+             100 * row.ofPeak.median, 100 * row.ofPeak.low, 100 * row.ofPeak.high,
+             row.ofShare.median, row.ofShare.low, row.ofShare.high, row.compileMilliseconds);
+}
+
+nlohmann::ordered_json jsonOf(const Row &row) {
+  auto statistics = [](const Statistics &s) {
+    return nlohmann::ordered_json{s.median, s.low, s.high};
+  };
+  return {{"case", row.name},
+          {"threads", row.threads},
+          {"ms", row.milliseconds},
+          {"visited_share", row.visited},
+          {"full_share", row.full},
+          {"of_peak", statistics(row.ofPeak)},
+          {"of_visited_share_of_dense", statistics(row.ofShare)},
+          {"compile_ms", row.compileMilliseconds}};
+}
+
+/// All cases of one type and head dimension on so many threads, in turns.
+std::vector<Row> measure(const Family &family, unsigned threads, const Options &options,
+                         std::vector<double> &peaks) {
+  EngineOptions engineOptions;
+  engineOptions.threads = threads;
+  Engine engine(engineOptions);
+  std::vector<std::unique_ptr<Case>> cases;
+  for (const Mask &mask : std::span(kMasks).first(family.sparse ? kMasks.size() : 1))
+    cases.push_back(std::make_unique<Case>(family, mask, engine, 2 * threads));
+  peaks.clear();
+  for (int repeat = 0; repeat < options.repeats; ++repeat) {
+    peaks.push_back(bench::fmaPeak(hostIsaLevel(), threads));
+    for (auto &c : cases)
+      c->run();
+  }
+  std::vector<Row> rows;
+  for (auto &c : cases)
+    rows.push_back(rowOf(family, threads, *c, *cases.front(), peaks));
+  return rows;
 }
 
 } // namespace
 
-BENCHMARK(plain)->ArgsProduct({{0, 1, 2}, {64, 128}})->Unit(benchmark::kMillisecond);
-BENCHMARK(compiled)->ArgsProduct({{0, 1, 2}, {64, 128}})->Unit(benchmark::kMillisecond);
-BENCHMARK_MAIN();
+int main(int argc, char **argv) {
+  Options options = parse(std::span(argv, size_t(argc)).subspan(1));
+  nlohmann::ordered_json json{{"isa", isaLevelName(hostIsaLevel())},
+                              {"repeats", options.repeats},
+                              {"peaks", nlohmann::ordered_json::array()},
+                              {"cases", nlohmann::ordered_json::array()}};
+  if (!options.json)
+    fmt::print("4096 tokens, {} repeats, {}; 2 heads a thread; median (lowest..highest)\n"
+               "of peak: visited tiles' FLOP/s per FLOP/s of f32 multiply-adds between registers;\n"
+               "of share: time per visited share of the dense kernel's time\n"
+               "{:34} {:>2} {:>8} {:>6} {:>6} {:>22} {:>24} {:>7}\n",
+               options.repeats, isaLevelName(hostIsaLevel()), "case", "th", "ms", "vis %", "full %",
+               "% of peak", "of share", "compile");
+  for (const Family &family : kFamilies)
+    for (unsigned threads : options.threads) {
+      if (fmt::format("{} {}", family.dtype, family.headDim).find(options.only) ==
+          std::string::npos)
+        continue;
+      std::vector<double> peaks;
+      std::vector<Row> rows = measure(family, threads, options, peaks);
+      double peak = statisticsOf(peaks).median;
+      json["peaks"].push_back({{"dtype", family.dtype},
+                               {"head_dim", family.headDim},
+                               {"threads", threads},
+                               {"gflops", peak}});
+      if (!options.json)
+        fmt::print("-- peak of {} threads: {:.1f} GFLOP/s\n", threads, peak);
+      for (const Row &row : rows) {
+        json["cases"].push_back(jsonOf(row));
+        if (!options.json)
+          printRow(row);
+      }
+      std::fflush(stdout);
+    }
+  if (options.json)
+    fmt::print("{}\n", json.dump(2));
+}

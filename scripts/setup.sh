@@ -18,7 +18,7 @@ packages=(
   lld-22                                                # links the CPU kernels of packages
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools # MLIR and LLVM; lit and FileCheck
   cmake ninja-build ccache
-  libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev
+  libgtest-dev libgmock-dev libcli11-dev
   python3 python3-venv python3-numpy ca-certificates
 )
 
