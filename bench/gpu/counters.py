@@ -22,6 +22,14 @@ COUNTED = ("dense bf16 d128 4k", "neighborhood 2-D bf16 d128 4k", "dense f16 d64
 CHECKED = ("tiny window+sink bf16 d64", "tiny documents bf16 d128", "tiny neighborhood f16 d64")
 TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 ROW_SECONDS = 50
+# What is kept of the two thousand counters that ncu knows: times, occupancy, instructions, pipes, stalls, traffic.
+KEPT = re.compile(r"Kernel Name|gpu__time_duration\.sum|sm__cycles_(active\.avg|elapsed\.max)|smsp__inst_(executed|issued)\.sum|"
+                  r"sm(sp)?__(issue_active|warps_active|pipe_tensor_op_hmma_cycles_active)\.avg\.pct_of_peak_sustained_active|"
+                  r"sm__inst_executed_pipe_\w+\.avg\.pct_of_peak_sustained_active|launch__(registers|occ|grid_size|waves|block_size)\w*|"
+                  r"smsp__average_warps_issue_stalled_\w+_per_issue_active\.ratio|smsp__sass_\w+_executed\w*\.sum|"
+                  r"l1tex__data_(bank_conflicts|pipe_lsu_wavefronts)_\w+\.sum|l1tex__t_(sectors|requests)_pipe_lsu_mem_\w+\.sum|"
+                  r"lts__t_sectors(_op_\w+)?\.sum|(lts__t_sector_hit_rate|l1tex__t_sector_hit_rate)\.pct|dram__bytes\w*\.sum|"
+                  r"dram__throughput\.avg\.pct_of_peak_sustained_elapsed|\w*local\w*\.sum")
 
 
 def settings_for(ctx):
@@ -44,13 +52,13 @@ def ran(ctx, command):
 
 
 def kernels_of(text):
-    """[{counter: value}] of ncu's raw page, a kernel each: a line of names, a line of units, a line for each kernel."""
+    """[{counter: value}] of ncu's raw page, those that KEPT names, a kernel each: a line of names, a line of units, a line for each kernel."""
     lines = text[text.find('"ID"'):].splitlines() if '"ID"' in text else []
     rows = list(csv.reader(io.StringIO("\n".join(lines))))
     kernels = []
     for row in rows[2:]:
         if len(row) == len(rows[0]):
-            kernels.append({name: number(value) for name, value in zip(rows[0], row) if value})
+            kernels.append({name: number(value) for name, value in zip(rows[0], row) if value and KEPT.fullmatch(name)})
     return kernels
 
 
@@ -62,7 +70,7 @@ def number(text):
 
 
 def counters(ctx):
-    """Every counter that ncu knows of one launch; a row each case, its units in "counter_units"."""
+    """Counters of one launch; a row each case. Their units are ncu's."""
     program = tool("ncu")
     settings = settings_for(ctx)
     for case in COUNTED:

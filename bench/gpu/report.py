@@ -116,6 +116,33 @@ def disassembly(data):
     return table(["cubin", "status", "instructions", "most frequent", "reason"], rows) if rows else ""
 
 
+COUNTERS = [  # heading, counter
+    ("us", "gpu__time_duration.sum"), ("registers", "launch__registers_per_thread"), ("warp instructions", "smsp__inst_executed.sum"),
+    ("issue slots used %", "smsp__issue_active.avg.pct_of_peak_sustained_active"),
+    ("tensor cores busy %", "sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_active"),
+    ("ALU %", "sm__inst_executed_pipe_alu.avg.pct_of_peak_sustained_active"), ("FMA %", "sm__inst_executed_pipe_fma.avg.pct_of_peak_sustained_active"),
+    ("XU %", "sm__inst_executed_pipe_xu.avg.pct_of_peak_sustained_active"),
+    ("shared wavefronts", "l1tex__data_pipe_lsu_wavefronts_mem_shared.sum"),
+    ("bank conflicts", "l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum"), ("L2 sectors", "lts__t_sectors.sum"),
+    ("bytes read", "dram__bytes_read.sum")]
+
+
+def counters(data):
+    rows = []
+    for r in data.get("counters", []):
+        for k in r.get("kernels", []):
+            values = [k.get(counter) for _, counter in COUNTERS]
+            rows.append((r["name"], k.get("Kernel Name"), values[0] / 1e3 if values[0] else None, *values[1:]))
+        if r["status"] != "measured":
+            rows.append((r["name"], f"{r['status']}: {(r.get('reason') or '')[:120]}"))
+    return table(["case", "kernel", *[heading for heading, _ in COUNTERS]], rows) if rows else ""
+
+
+def sanitizer(data):
+    rows = [(r["name"], r["status"], r.get("said") or (r.get("reason") or "")[:160]) for r in data.get("sanitizer", [])]
+    return table(["case and checker", "status", "said"], rows) if rows else ""
+
+
 def markdown(data):
     name = data.get("facts", {}).get("driver", {}).get("name", "a GPU that was not identified")
     emulated = data.get("device") == "emulator" or name == "emulated device"
@@ -123,6 +150,7 @@ def markdown(data):
     text = f"# attnc, {data.get('started')}: {kind}\n\n"
     parts = [("Phases", phases(data)), ("Machine", machine(data)), ("Correctness", correctness(data)), ("Time", timing(data)),
              ("Peers", peers(data)), ("Calibration", calibration(data)),
+             ("Counters", counters(data)), ("Checkers", sanitizer(data)),
              ("Single instructions", comparison(data)), ("Disassembly", disassembly(data))]
     return text + "".join(section(title, body) for title, body in parts)
 
@@ -147,7 +175,8 @@ def summary(data):
 
 def exit_code(data):
     """1 where something is wrong or was not run though it could have been; what was skipped for a reason is fine."""
-    bad_rows = [row for row in data.get("correctness", []) if row["status"] not in ("ok", "skipped")]
+    bad_rows = [row for section in ("correctness", "sanitizer") for row in data.get(section, [])
+                if row["status"] not in ("ok", "skipped")]
     bad_phases = [name for name, phase in data["phases"].items() if phase["status"] not in ("done", "skipped")]
     return 1 if bad_rows or bad_phases or not data.get("correctness") else 0
 
