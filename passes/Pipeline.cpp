@@ -13,6 +13,7 @@ void buildTilingPipeline(mlir::OpPassManager &pm, const TilingOptions &options) 
   TileAttentionOptions tiling;
   tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
   tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());
+  tiling.machine = options.machine;
   pm.addPass(createTileAttention(tiling));
 
   // Needs the tile maps, and must come before anyone spends code on a mask.

@@ -4,11 +4,15 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/SmallVector.h"
 
+#include <string>
+
 namespace attn {
 
 /// Tile extents per dimension of the token layout; empty: chosen by the compiler.
 struct TilingOptions {
   llvm::SmallVector<int64_t> queryTile, keyTile;
+  /// The GPU for which they are chosen, a name of simulator/time/Machine.h; empty: the target's first one.
+  std::string machine;
 };
 
 /// Appends the passes that turn attn into tile. The module needs no target yet.

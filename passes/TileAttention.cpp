@@ -3,6 +3,7 @@
 #include "dialect/MaskFormulas.h"
 #include "dialect/Targets.h"
 #include "simulator/Problem.h"
+#include "simulator/TileChooser.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -40,11 +41,11 @@ struct HeadMasks {
   SmallVector<int32_t> maskOfHead;
 };
 
-/// Whether the module's target holds scores and outputs in registers.
-bool worksInRegisters(AttentionOp op) {
+/// The module's target where it is a GPU, which holds scores and outputs in registers; else null.
+const Target *gpuOf(AttentionOp op) {
   auto name = op->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(kTargetAttrName);
   const Target *target = name ? findTarget(name.getValue()) : nullptr;
-  return target && target->scoresInRegisters;
+  return target && target->scoresInRegisters ? target : nullptr;
 }
 
 int64_t tokensIn(ArrayRef<int64_t> tile) {
@@ -113,9 +114,20 @@ int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
   return packed;
 }
 
+/// The GPU that tiles are chosen for when nobody names one: the first that runs code of the target.
+constexpr const char *kFirstMachine = "a100";
+
+/// The tiles of the least predicted time.
+FailureOr<TileChoice> fastestTiles(AttentionOp op, const TileChoice &usual, const Target &target, StringRef name) {
+  Expected<Machine> machine = builtinMachine(name.empty() ? kFirstMachine : name.str());
+  if (!machine)
+    return op.emitError() << machine.error().message << "; known are " << builtinMachineNames();
+  return costedTiles(op, usual, target.sharedBytes, *machine).front().tiles;
+}
+
 /// The tiles asked for, or chosen ones that suit the target.
 FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> queryTile,
-                               ArrayRef<int64_t> keyTile) {
+                               ArrayRef<int64_t> keyTile, StringRef machine) {
   FailureOr<TileChoice> choice = tilesOf(op, linear, queryTile, keyTile, kMaxTileRows);
   if (failed(choice))
     return failure();
@@ -124,11 +136,11 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
     return op.emitError() << "tokens " << layoutText(choice->layout) << " and kv_tokens "
                           << layoutText(choice->kvLayout)
                           << " differ, but tiles of several dimensions need one layout";
-  if (keyTile.empty() && worksInRegisters(op)) {
+  const Target *gpu = gpuOf(op);
+  if (keyTile.empty() && gpu)
     while (tokensIn(choice->keyTile) > kTileTokens / keyTileDivisor(op))
       *llvm::max_element(choice->keyTile) /= 2;
-  }
-  return choice;
+  return gpu && keyTile.empty() && queryTile.empty() ? fastestTiles(op, *choice, *gpu, machine) : choice;
 }
 
 /// Builds the body of one tile.attention.
@@ -338,7 +350,7 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
 
   LogicalResult tileOne(AttentionOp op) {
     HeadMasks heads(op);
-    FailureOr<TileChoice> tiles = tilesFor(op, heads.areLinear(), queryTile, keyTile);
+    FailureOr<TileChoice> tiles = tilesFor(op, heads.areLinear(), queryTile, keyTile, machine);
     if (failed(tiles))
       return failure();
     MaskInputs inputs = op.getMaskInputs();
@@ -347,7 +359,7 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
         return op.emitError() << "mask has more than " << kMaxAtoms
                               << " atoms; split it over several kernels or simplify it";
     int64_t packed = 1;
-    if (worksInRegisters(op)) {
+    if (gpuOf(op)) {
       int64_t packable = packableHeads(op, heads, *tiles);
       if (queryTile.empty())
         fitToFewQueries(*tiles, packable);

@@ -96,6 +96,7 @@ Verb addCompile(CLI::App &root) {
   a->text("-o,--output", a->options.output, "FILE", "where to write it (default '-')");
   a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
   a->tiles();
+  a->text("--gpu", a->options.gpu, "NAME", "choose tiles for a100, h100, h200, b200 (default a100)");
   a->text("--isa", a->isa, "baseline|avx2|avx512",
           "code for this CPU (default: the best here; in a package all)");
   a->text("--arch", a->arch, "sm_80,sm_90|none",

@@ -14,6 +14,7 @@ struct CompileOptions {
   std::string output = "-";
   std::string kernel;                      ///< empty: every kernel of the spec
   std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
+  std::string gpu;                         ///< for which they are chosen; empty: the target's first
   std::string isa;                         ///< empty: the best of this machine; packages: all
   std::vector<std::string> chips;          ///< cubins of a package, or "none"; empty: chosen
   std::string version;                     ///< of this compiler, for packages

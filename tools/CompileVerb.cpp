@@ -4,6 +4,7 @@
 #include "codegen/cpu/EmitCpu.h"
 #include "codegen/nvvm/EmitPTX.h"
 #include "jit/Compilation.h"
+#include "simulator/time/Machine.h"
 #include "tools/Assemble.h"
 #include "tools/Packaging.h"
 #include "tools/Report.h"
@@ -93,6 +94,7 @@ FailureOr<std::string> emit(Job &job) {
   TilingOptions tiling;
   tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
   tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());
+  tiling.machine = options.gpu;
   if (failed(c.tile(job.target, tiling)))
     return failure();
   if (job.phase == "tile")
@@ -151,6 +153,7 @@ Expected<PackagingOptions> packagingOptions(const CompileOptions &options) {
   packaging.kernel = options.kernel;
   packaging.queryTile = options.queryTile;
   packaging.keyTile = options.keyTile;
+  packaging.gpu = options.gpu;
   packaging.version = options.version;
   bool noCubins = options.chips == std::vector<std::string>{"none"};
   packaging.chips = noCubins ? std::vector<std::string>() : options.chips;
@@ -196,6 +199,8 @@ int compilePackage(const CompileOptions &options) {
 } // namespace
 
 int compileVerb(const CompileOptions &options) {
+  if (Expected<Machine> machine = builtinMachine(options.gpu); !options.gpu.empty() && !machine)
+    return fail(makeError("unknown GPU '{}'", options.gpu).withNote("known are {}", builtinMachineNames()));
   if (options.emit == "package")
     return compilePackage(options);
   if (!options.chips.empty())

@@ -24,6 +24,7 @@ class Packager {
 public:
   Packager(Compilation &c, const PackagingOptions &options) : c(c), options(options) {
     tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
+    tiling.machine = options.gpu;
     tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());
   }
 

@@ -40,8 +40,27 @@ def packages(options):
     if not compiled:
         sys.exit("error: no spec could be compiled")
     (bundle / "refused.json").write_text(json.dumps(refused, indent=1) + "\n")
+    if not options.quick:
+        tile_variants(options.attnc, bundle)
     for case in cases:
         predict(options.attnc, bundle, case)
+
+
+def tile_variants(attnc, bundle):
+    """Packages of specs/tiles.json; variants.json names them."""
+    specs = {case["name"]: case["spec"] for case in cases_of(bundle)}
+    rows = []
+    for entry in json.loads((bundle / "bench/gpu/specs/tiles.json").read_text()):
+        spec = specs[entry["case"]]
+        for q_tile, k_tile in entry["tiles"]:
+            package = f"{spec}@{q_tile}@{k_tile}.attnpkg"
+            done = said([attnc, "compile", bundle / "bench/gpu/specs" / f"{spec}.attn", "--emit=package", "--arch=sm_90",
+                         f"--target={','.join(TARGETS)}", f"--q-tile={q_tile}", f"--k-tile={k_tile}", "-o", bundle / "packages" / package])
+            if done.returncode == 0:
+                rows.append({"case": entry["case"], "variant": f"query tile {q_tile}, key tile {k_tile}", "package": package})
+            else:
+                print(f"note: {package} is left out: {done.stdout.decode(errors='replace').strip()[:300]}")
+    (bundle / "variants.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def layout(lengths):

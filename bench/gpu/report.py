@@ -116,6 +116,14 @@ def disassembly(data):
     return table(["cubin", "status", "instructions", "most frequent", "reason"], rows) if rows else ""
 
 
+def variants(data):
+    rows = [(r["case"], r["variant"], r.get("median_ms"), r.get("tflops"), r.get("tile_bound"),
+             (r.get("kernel") or {}).get("registers"), (r.get("kernel") or {}).get("local_bytes"), r.get("worst_of_allowed"),
+             "" if r["status"] == "measured" else f"{r['status']}: {(r.get('reason') or '')[:120]}") for r in data.get("variants", [])]
+    return table(["case", "variant", "ms", "TFLOP/s", "tile bound", "registers", "local bytes", "worst error / allowed", ""],
+                 rows) if rows else ""
+
+
 COUNTERS = [  # heading, counter
     ("us", "gpu__time_duration.sum"), ("registers", "launch__registers_per_thread"), ("warp instructions", "smsp__inst_executed.sum"),
     ("issue slots used %", "smsp__issue_active.avg.pct_of_peak_sustained_active"),
@@ -149,6 +157,7 @@ def markdown(data):
     kind = "a rehearsal on the emulator: no figure here is a time of a GPU" if emulated else f"measured on {name}"
     text = f"# attnc, {data.get('started')}: {kind}\n\n"
     parts = [("Phases", phases(data)), ("Machine", machine(data)), ("Correctness", correctness(data)), ("Time", timing(data)),
+             ("Variants", variants(data)),
              ("Peers", peers(data)), ("Calibration", calibration(data)),
              ("Counters", counters(data)), ("Checkers", sanitizer(data)),
              ("Single instructions", comparison(data)), ("Disassembly", disassembly(data))]
@@ -175,8 +184,8 @@ def summary(data):
 
 def exit_code(data):
     """1 where something is wrong or was not run though it could have been; what was skipped for a reason is fine."""
-    bad_rows = [row for section in ("correctness", "sanitizer") for row in data.get(section, [])
-                if row["status"] not in ("ok", "skipped")]
+    bad_rows = [row for section in ("correctness", "sanitizer", "variants") for row in data.get(section, [])
+                if row["status"] not in ("ok", "skipped", "measured")]
     bad_phases = [name for name, phase in data["phases"].items() if phase["status"] not in ("done", "skipped")]
     return 1 if bad_rows or bad_phases or not data.get("correctness") else 0
 

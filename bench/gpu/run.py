@@ -32,6 +32,7 @@ PHASES = [
     ("correctness", 110, 45, ("library",)),
     ("calibration", 60, 25, ("driver",)),
     ("timing", 90, 30, ("library",)),
+    ("variants", 120, 30, ("library", "driver")),
     ("instructions", 60, 45, ("program",)),
     ("comparison", 20, 20, ("golden",)),
     ("tensor_maps", 15, 15, ("driver",)),
@@ -39,7 +40,7 @@ PHASES = [
     ("flex", 110, 60, ("torch",)),
     ("counters", 70, 55, ("library", "driver")),
     ("sanitizer", 60, 55, ("library", "driver")),
-    ("disassembly", 25, 20, ()),
+    ("disassembly", 60, 20, ()),
 ]
 BUILD_SECONDS = 150
 LAST_PHASE_SECONDS = 3  # a phase is not begun with less

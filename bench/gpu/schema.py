@@ -19,6 +19,9 @@ ROWS = {
     "timing": ({"spec": TEXT}, {
         "measured": {"plan": (dict,), "kernel": (dict,), "prediction": (dict,), "needed_flops": NUMBER},
         "failed": {"reason": TEXT}, "skipped": {"reason": TEXT}}),
+    "variants": ({"case": TEXT, "variant": TEXT}, {
+        "measured": {"plan": (dict,), "kernel": (dict,), "median_ms": NUMBER, "worst_of_allowed": NUMBER},
+        "failed": {"reason": TEXT}, "wrong": {"reason": TEXT}}),
     "peers": ({"case": TEXT, "peer": TEXT, "on": TEXT}, {"measured": {"median_ms": NUMBER, "min_ms": NUMBER},
                                                         "failed": {"reason": TEXT}}),
     "calibration": ({"unit": TEXT}, {"measured": {"value": NUMBER, "detail": (dict,)}, "failed": {"reason": TEXT}}),

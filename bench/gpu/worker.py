@@ -65,11 +65,12 @@ def phases():
     import golden_phases
     import packages
     import peers
+    import variants
     return {"facts": facts.facts, "correctness": packages.correctness, "timing": packages.timing,
             "instructions": golden_phases.instructions, "comparison": golden_phases.comparison,
             "tensor_maps": golden_phases.tensor_maps, "disassembly": facts.disassembly,
             "calibration": calibrate.calibration, "sdpa": peers.sdpa, "flex": peers.flex,
-            "counters": counters.counters, "sanitizer": counters.sanitizer}
+            "counters": counters.counters, "sanitizer": counters.sanitizer, "variants": variants.variants}
 
 
 def main():

@@ -165,81 +165,20 @@ FailureOr<TileOps> matchTiles(tile::AttentionOp op) { return Matcher(op).match()
 // Planning
 //===----------------------------------------------------------------------===//
 
-/// Registers of a thread for accumulators, and for those and the query's fragments, that leave room, of 255,
-/// for other fragments, addresses and masks.
-constexpr int64_t kAccumulatorRegisters = 192, kProductRegisters = 160;
-constexpr int64_t kMaxWarps = 8;
-
-/// Whether the formula of a mask takes registers for more than a few numbers, or for elements of
-/// tensors.
-static bool isLong(tile::MaskOp mask) {
-  // A division takes as many instructions as some ten other ops.
-  constexpr int64_t kFewOps = 20, kDivision = 10;
-  return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
-           int64_t ops = 0;
-           for (Operation &op : formula.front())
-             ops += isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
-                        arith::FloorDivSIOp, arith::CeilDivSIOp>(op)
-                        ? kDivision
-                        : 1;
-           return ops > kFewOps;
-         });
-}
-static bool readsTensors(tile::MaskOp mask) {
-  return mask && llvm::any_of(mask.getFormulas(), [](Region &formula) {
-           return !formula.front().getOps<tensor::ExtractOp>().empty();
-         });
+static WarpTiles tilesOf(tile::AttentionOp op) {
+  return {.queryRows = int64_t(llvm::alignTo(op.getPackedHeads() * op.getQueryRows(), 16)),
+          .keyRows = op.getKeyRows(),
+          .headDimQk = op.getQuery().getType().getDimSize(3),
+          .headDimV = op.getValue().getType().getDimSize(3)};
 }
 
-/// What coordinates of several dimensions, and rows whose chunks are no power of two, take beyond the usual.
-static int64_t addressRegisters(tile::AttentionOp op) {
-  constexpr int64_t kEach = 24;
-  bool odd = !llvm::isPowerOf2_64(op.getQuery().getType().getDimSize(3)) ||
-             !llvm::isPowerOf2_64(op.getValue().getType().getDimSize(3));
-  return kEach * ((op.getRank() > 1 ? 1 : 0) + (odd ? 1 : 0));
-}
-
-/// More stages than this wait for nothing: a tile's products take longer than its copies.
-constexpr int64_t kMostStages = 3;
-
-void Plan::chooseStages(const Target &target) {
-  // What the system keeps of each thread block's shared memory (CUDA C++ Programming Guide, "Shared Memory").
-  constexpr int64_t kReserved = 1024;
-  auto blocksAtOnce = [&](int64_t number) {
-    stages = number;
-    return sharedBytes() > target.sharedBytes
-               ? 0
-               : (target.sharedBytes + kReserved) / (sharedBytes() + kReserved);
-  };
-  int64_t most = blocksAtOnce(1), best = 1;
-  for (int64_t number = 2; number <= kMostStages; ++number)
-    if (int64_t blocks = blocksAtOnce(number); blocks > 0 && blocks == most)
-      best = number;
-  stages = best;
-}
-
-Plan::Plan(const TileOps &ops, const Target &target) {
-  tile::AttentionOp op = ops.attention;
+Plan::Plan(const TileOps &ops, const Target &target)
+    : WarpPlan(tilesOf(ops.attention), target.sharedBytes),
+      packedHeads(tile::AttentionOp(ops.attention).getPackedHeads()) {
   tile::ScoresOp product = ops.scores;
-  packedHeads = op.getPackedHeads();
-  queryRows = llvm::alignTo(packedHeads * op.getQueryRows(), 16);
-  keyRows = op.getKeyRows();
-  headDimQk = op.getQuery().getType().getDimSize(3);
-  headDimV = op.getValue().getType().getDimSize(3);
-  // A score region, or such a mask, needs registers of its own for the elements that it works on.
-  bool two = !ops.score && !isLong(ops.mask) && !readsTensors(ops.mask) && queryRows % 128 == 0 &&
-             headDimV + keyRows + addressRegisters(op) <= kAccumulatorRegisters;
-  blocks = two ? 2 : 1;
-  warps = queryRows / (16 * blocks);
-  int64_t accumulators = blocks * (headDimV + keyRows) / 2;
-  // With ptxas 13.0 a long formula spills without the registers of the query's fragments, and one that
-  // reads tensors spills with them free, as it then aims at more blocks on a multiprocessor.
-  queryInRegisters =
-      (!isLong(ops.mask) || readsTensors(ops.mask)) && accumulators + blocks * headDimQk / 4 <= kProductRegisters;
   scale = product.getScale().convertToDouble();
   // A positive factor may move into the exponent; a score region wants the scores themselves.
   scaleFirst = ops.score || !(scale > 0);
-  chooseStages(target);
 }
 
 static InFlightDiagnostic unsupported(tile::AttentionOp op, const Target &target) {
@@ -262,16 +201,16 @@ FailureOr<Plan> planKernel(const TileOps &ops, const Target &target) {
                                         "them or use '--target=cpu'";
   }
   if (int64_t rows = op.getQueryRows();
-      op.getPackedHeads() == 1 && (rows % 16 != 0 || rows > 16 * kMaxWarps))
+      op.getPackedHeads() == 1 && (rows % 16 != 0 || rows > Plan::kMostRows))
     return unsupported(op, target)
            << "a query tile has " << rows << " tokens, allowed are multiples of 16 up to "
-           << 16 * kMaxWarps << "; choose another with '--q-tile='";
-  if (int64_t rows = op.getKeyRows(); rows % 16 != 0 || rows > 128)
+           << Plan::kMostRows << "; choose another with '--q-tile='";
+  if (int64_t rows = op.getKeyRows(); rows % 16 != 0 || rows > Plan::kMostKeys)
     return unsupported(op, target) << "a key tile has " << rows
-                                   << " tokens, allowed are multiples of 16 up to 128; choose "
-                                      "another with '--k-tile='";
+                                   << " tokens, allowed are multiples of 16 up to " << Plan::kMostKeys
+                                   << "; choose another with '--k-tile='";
   Plan plan(ops, target);
-  assert(plan.queryRows <= 16 * kMaxWarps && "as many heads are packed as fit a thread block");
+  assert(plan.queryRows <= Plan::kMostRows && "as many heads are packed as fit a thread block");
   if (plan.sharedBytes() > target.sharedBytes)
     return unsupported(op, target)
            << "the tiles need " << plan.sharedBytes() << " bytes of shared memory, allowed are "

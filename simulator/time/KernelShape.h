@@ -12,6 +12,10 @@ enum class Precision : uint8_t { F32, F16, BF16, F8 };
 int64_t bytesOf(Precision precision);
 const char *nameOf(Precision precision);
 
+/// What multiplies: the instructions of a warpgroup and their successors (wgmma, tcgen05), as the kernels do that others
+/// publish, or mma.sync of a warp, as attnc's kernels for sm_80 do.
+enum class Products : uint8_t { OfWarpgroups, OfWarps };
+
 enum class Overlap : uint8_t {
   None,    ///< the softmax of a step waits for its products, and the next products for it
   PingPong ///< two halves of a tile take turns, or the next scores are begun before the softmax
@@ -39,6 +43,13 @@ struct KernelShape {
   /// many as are fastest.
   int64_t splits = 1;
   int64_t packedHeads = 1; ///< query heads of one key head whose rows share a tile
+
+  Products products = Products::OfWarpgroups;
+  // Of warps alone:
+  int64_t warps = 4, rowsPerWarp = 32; ///< of a thread block
+  int64_t blocksAtOnce = 2;            ///< on a multiprocessor
+  bool queryInRegisters = false;       ///< else q is read from shared memory in every step
+  int64_t sharedBytes = 0;             ///< of a thread block
 };
 
 /// What a system does around its kernel.

@@ -47,6 +47,12 @@ std::span<const ConstantInfo, kNumConstants> constantInfos() {
       {"fixed_cycles", "cycles", "first load, last store and bookkeeping of a query tile", 0, 1e6,
        false},
       {"launch_us", "us", "of a kernel", 0, 1000, false},
+      {"warp_matrix_f16", "flop/clock/SM", "the same by mma.sync", 1, 1 << 20, false},
+      {"warp_score_ops", "1", "score_ops of kernels that multiply with mma.sync, addresses included", 0.5, 64, false},
+      {"warp_overlap", "1", "overlap of such a kernel with one warp a scheduler", 1, 16, false},
+      {"warp_overlap_more", "1", "by which every further warp a scheduler raises it", 0, 16, false},
+      {"warp_fixed_cycles", "cycles", "fixed_cycles of such a kernel", 0, 1e6, false},
+      {"warp_step_cycles", "cycles", "barriers and bookkeeping of a step of such a kernel", 0, 1e5, false},
   };
   return infos;
 }
@@ -58,6 +64,7 @@ const char *const kHopperFit =
     "fitted on the 6 rows of FlashAttention-3 at head_dim 128 without a mask (PublishedRows.cpp)";
 const char *const kInstructions =
     "instruction count: FFMA, FMNMX, FADD, half an F2FP, and half an instruction of bookkeeping";
+const char *const kWarpFit = "fitted on kernels measured on an H200 (bench/gpu/results/h200)";
 const char *const kTuningGuide = "CUDA programming guide, throughput of arithmetic instructions";
 
 using Constants = std::array<ConstantValue, kNumConstants>;
@@ -90,6 +97,12 @@ Constants hopper() {
       {2.35, 1.6, 3.0, kHopperFit},
       {2700, 1000, 5000, kHopperFit},
       {3, 2, 6, "empty kernels back to back on a stream"},
+      {2713, 2700, 2731, "mma.m16n8k16 every 6.04 cycles a sub-partition, measured on an H200"},
+      {11.2, 8, 14, kWarpFit},
+      {1.7, 1.3, 2.2, kWarpFit},
+      {0.8, 0.5, 1.2, kWarpFit},
+      {2500, 500, 6000, kWarpFit},
+      {290, 130, 490, kWarpFit},
   }};
 }
 
@@ -108,7 +121,8 @@ Machine h200() {
   Machine machine = h100();
   machine.name = "h200";
   machine.title = "NVIDIA H200 SXM 141 GB";
-  machine.calibration = "as the H100, whose chip it has; itself on nothing";
+  machine.calibration = "warp constants on 101 kernels measured on it; the rest as the H100, whose chip it has";
+  change(machine.constants, Constant::HbmEfficiency, {0.886, 0.85, 0.95, "bench/gpu/results/h200: 4253 GB/s read"});
   change(machine.constants, Constant::HbmGbs, {4800, 4800, 4800, "NVIDIA H200 data sheet"});
   return machine;
 }
@@ -141,6 +155,7 @@ Machine a100() {
   change(t, Constant::HbmGbs, {2039, 1555, 2039, "NVIDIA A100 80 GB data sheet; 40 GB have 1555"});
   change(t, Constant::OverlapPower, {2, 1.2, 3, guess});
   change(t, Constant::FixedCycles, {2700, 1000, 5000, guess});
+  change(t, Constant::WarpMatrixF16, {2048, 2048, 2048, "312 TFLOP/s at 1.41 GHz, NVIDIA A100 data sheet"});
   return {"a100", "NVIDIA A100 SXM4 80 GB",
           "uncalibrated: data sheets, and guesses for overlap, clock_drop and fixed_cycles", t};
 }
@@ -172,6 +187,7 @@ Machine b200() {
   change(t, Constant::HbmGbs, {8000, 7700, 8000, sheet});
   change(t, Constant::OverlapPower, {3, 2, 8, guess});
   change(t, Constant::FixedCycles, {2700, 1000, 6000, guess});
+  change(t, Constant::WarpMatrixF16, {2048, 2048, 4096, guess});
   return {"b200", "NVIDIA B200", "uncalibrated: data sheets and guesses; trust the range alone", t};
 }
 

@@ -40,9 +40,16 @@ enum class Constant : uint8_t {
   HbmEfficiency,
   OverlapPower,
   FixedCycles,
-  LaunchUs
+  LaunchUs,
+  // Of kernels that multiply with mma.sync.
+  WarpMatrixF16,
+  WarpScoreOps,
+  WarpOverlapPower,
+  WarpOverlapMore,
+  WarpFixedCycles,
+  WarpStepCycles
 };
-constexpr size_t kNumConstants = size_t(Constant::LaunchUs) + 1;
+constexpr size_t kNumConstants = size_t(Constant::WarpStepCycles) + 1;
 
 /// What is true of a constant on every machine.
 struct ConstantInfo {

@@ -17,81 +17,6 @@ const char *nameOf(TermKind kind) {
 }
 
 //===----------------------------------------------------------------------===//
-// One step
-//===----------------------------------------------------------------------===//
-
-static double matrixRate(const Machine &machine, Precision precision) {
-  switch (precision) {
-  case Precision::F32:
-    return machine[MatrixF32];
-  case Precision::F8:
-    return machine[MatrixF8];
-  default:
-    return machine[MatrixF16];
-  }
-}
-
-/// Of a query tile, as the matrix unit computes them.
-static double computedRows(const Machine &machine, const KernelShape &s) {
-  double least = machine[MatrixRows];
-  return std::ceil(double(s.rows) / least) * least;
-}
-
-/// Bytes through shared memory. `reads`: how often a key tile is read, once for every `OperandRows`
-/// rows. Backward: five products; p and ds are stored, and read for dv, dk and dq; dq leaves in
-/// f32.
-static double sharedBytesOfStep(const Machine &machine, const KernelShape &s, double rows) {
-  double b = double(bytesOf(s.precision)), n = double(s.columns), d = double(s.headDim),
-         dv = double(s.valueDim);
-  double reads = std::max(1.0, rows / machine[OperandRows]);
-  // Without a tensor memory q is read from shared memory by every product of scores.
-  double scores = rows * d * b + reads * n * d * b;
-  if (s.pass == Pass::Forward)
-    return scores + reads * n * dv * b + (s.probabilitiesInRegisters ? 0 : 2 * rows * n * b);
-  double otherReads = std::max(1.0, n / machine[OperandRows]);
-  double gradients = otherReads * rows * (d + dv) * b + 2 * n * rows * b; // dk, dv
-  double queries = rows * n * b + reads * n * d * b;                      // dq
-  return scores + rows * dv * b + reads * n * dv * b + gradients + queries + 2 * rows * n * b +
-         8 * rows * d;
-}
-
-static double norm(double p, std::initializer_list<double> values) {
-  double largest = std::max(values), sum = 0;
-  if (largest == 0)
-    return 0;
-  for (double value : values)
-    sum += std::pow(value / largest, p);
-  return largest * std::pow(sum, 1 / p);
-}
-
-StepCycles stepCycles(const Machine &m, const KernelShape &s, bool isMasked) {
-  bool isBackward = s.pass == Pass::Backward;
-  double rows = computedRows(m, s), scores = rows * double(s.columns), d = double(s.headDim),
-         dv = double(s.valueDim);
-  StepCycles c;
-  c.matrix = scores * (isBackward ? 6 * d + 4 * dv : 2 * d + 2 * dv) / matrixRate(m, s.precision);
-  c.exp = scores * (1 - m[ExpEmulated]) / m[ExpPerClock];
-  // Backward neither rescales nor looks for a maximum or a sum, but multiplies by ds = p (dp -
-  // delta), adds delta, scales, and rounds two tiles.
-  double ops = isBackward ? m[ScoreOps] + 2 : m[ScoreOps];
-  double rescales = isBackward ? 0 : rows * dv * m[RescaleOps];
-  c.alu = (scores * (ops + m[ExpEmulated] * m[PolynomialOps]) + rescales) / m[AluPerClock];
-  c.mask = isMasked ? scores * s.maskOps / m[AluPerClock] : 0;
-  c.shared = sharedBytesOfStep(m, s, rows) / m[SharedBytesPerClock];
-  double b = double(bytesOf(s.precision));
-  c.l2 = double(s.columns) * (d + dv) * b / double(s.sharedBy) / m[L2BytesPerClock];
-  double softmax = c.exp + c.alu + c.mask, p = m[OverlapPower];
-  c.all = s.overlap == Overlap::None ? norm(p, {c.matrix + softmax, c.shared, c.l2})
-                                     : norm(p, {c.matrix, softmax, c.shared, c.l2});
-  return c;
-}
-
-double fixedCycles(const Machine &m, const KernelShape &s) {
-  double bytes = double(s.rows * (s.headDim + s.valueDim) * bytesOf(s.precision));
-  return m[FixedCycles] + (s.pass == Pass::Backward ? 2 : 1) * bytes / m[L2BytesPerClock];
-}
-
-//===----------------------------------------------------------------------===//
 // All steps
 //===----------------------------------------------------------------------===//
 
@@ -111,9 +36,11 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
                 double count) {
   if (count == 0 || c.all == 0)
     return;
-  double p = machine[OverlapPower];
+  double p = overlapPower(machine, shape);
   double softmax = c.exp + c.alu + c.mask;
-  auto weight = [&](double unit) { return std::pow(unit / c.all, p); };
+  // Of kernels of warps a part of each step is bookkeeping: a fixed cost.
+  double together = shape.products == Products::OfWarps ? c.all - machine[WarpStepCycles] / double(shape.blocksAtOnce) : c.all;
+  auto weight = [&](double unit) { return std::pow(unit / together, p); };
   bool isSerial = shape.overlap == Overlap::None;
   double matrixAndSoftmax = weight(c.matrix + softmax);
   double ofMatrix =
@@ -121,7 +48,7 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
   double ofSoftmax = isSerial ? matrixAndSoftmax - ofMatrix : weight(softmax);
   auto put = [&](TermKind kind, double cycles, double elasticity) {
     busy[size_t(kind)] += count * cycles;
-    share[size_t(kind)] += count * c.all * elasticity;
+    share[size_t(kind)] += count * together * elasticity;
   };
   put(TermKind::Matrix, c.matrix, ofMatrix);
   put(TermKind::Exp, c.exp, ofSoftmax * c.exp / softmax);
@@ -129,47 +56,64 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
   put(TermKind::Mask, c.mask, ofSoftmax * c.mask / softmax);
   put(TermKind::SharedMemory, c.shared, weight(c.shared));
   put(TermKind::L2, c.l2, weight(c.l2));
-  steps += count * c.all;
+  fixed += count * (c.all - together);
+  steps += count * together;
 }
 
-/// A kernel on a machine with everything that does not depend on how keys are split.
-class Model {
-public:
-  Model(const Machine &m, const KernelShape &s, const Work &w, const System &system)
-      : m(m), s(s), w(w), system(system), plain(stepCycles(m, s, false)),
-        masked(stepCycles(m, s, true)), fixed(fixedCycles(m, s)) {}
-
-  Prediction run(int64_t splits, Scheduling scheduling) const;
-  int64_t mostVisits() const;
-
-private:
-  struct Steps {
-    double plain, masked;
-  };
-  Steps stepsOf(const HeadWork &group, const TileClass &c) const;
-  std::vector<Job> jobs(int64_t splits, Spent &spent) const;
-  void addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t splits,
-                std::vector<Job> &out) const;
-  double ownBytes() const;
-  double keyBytes(double requested) const;
-  double hbmSpeed() const { return m[HbmGbs] * m[HbmEfficiency] * 1e3; } // bytes per us
-  void addAround(Prediction &p) const;
-
-  const Machine &m;
-  const KernelShape &s;
-  const Work &w;
-  const System &system;
-  StepCycles plain, masked;
-  double fixed;
-};
-
-int64_t Model::mostVisits() const {
+int64_t mostVisits(const Work &w) {
   int64_t most = 0;
   for (const HeadWork &group : w.groups)
     for (const TileClass &c : group.classes)
       most = std::max(most, c.visited());
   return most;
 }
+
+/// The shape with as many thread blocks on a multiprocessor as there are.
+KernelShape crowded(const Machine &m, KernelShape s, const Work &w, int64_t splits) {
+  if (s.products == Products::OfWarpgroups) {
+    s.blocksAtOnce = 1;
+    return s;
+  }
+  int64_t blocks = 0;
+  for (const HeadWork &group : w.groups)
+    for (const TileClass &c : group.classes)
+      blocks += group.heads / s.packedHeads * w.batch * c.tiles * std::clamp<int64_t>(splits, 1, std::max<int64_t>(c.visited(), 1));
+  int64_t sms = int64_t(m[Sms]);
+  s.blocksAtOnce = std::clamp<int64_t>((blocks + sms - 1) / sms, 1, s.blocksAtOnce);
+  return s;
+}
+
+/// A kernel on a machine, the keys of a query tile in so many parts.
+class Model {
+public:
+  Model(const Machine &m, const KernelShape &shape, const Work &w, const System &system, int64_t parts)
+      : m(m), w(w), system(system), splits(std::clamp<int64_t>(parts, 1, std::max<int64_t>(mostVisits(w), 1))),
+        s(crowded(m, shape, w, splits)), plain(stepCycles(m, s, false)), masked(stepCycles(m, s, true)),
+        fixed(fixedCycles(m, s)) {}
+
+  Prediction run(Scheduling scheduling) const;
+
+private:
+  struct Steps {
+    double plain, masked;
+  };
+  Steps stepsOf(const HeadWork &group, const TileClass &c) const;
+  std::vector<Job> jobs(Spent &spent) const;
+  double makespanOf(std::vector<Job> list, Scheduling scheduling) const;
+  void addSplit(const TileClass &c, Steps steps, int64_t heads, std::vector<Job> &out) const;
+  double ownBytes() const;
+  double keyBytes(double requested) const;
+  double hbmSpeed() const { return m[HbmGbs] * m[HbmEfficiency] * 1e3; } // bytes per us
+  void addAround(Prediction &p) const;
+
+  const Machine &m;
+  const Work &w;
+  const System &system;
+  int64_t splits;
+  KernelShape s;
+  StepCycles plain, masked;
+  double fixed;
+};
 
 Model::Steps Model::stepsOf(const HeadWork &group, const TileClass &c) const {
   bool isMasked = s.masksEveryTile && std::any_of(group.classes.begin(), group.classes.end(),
@@ -178,8 +122,7 @@ Model::Steps Model::stepsOf(const HeadWork &group, const TileClass &c) const {
 }
 
 /// The parts of a query tile differ by one step at most; partial tiles are spread over them.
-void Model::addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t splits,
-                     std::vector<Job> &out) const {
+void Model::addSplit(const TileClass &c, Steps steps, int64_t heads, std::vector<Job> &out) const {
   int64_t visited = c.visited(),
           parts = std::clamp<int64_t>(splits, 1, std::max<int64_t>(visited, 1));
   double cost = steps.plain * plain.all + steps.masked * masked.all;
@@ -191,7 +134,7 @@ void Model::addSplit(const TileClass &c, Steps steps, int64_t heads, int64_t spl
           {fixed + (visited ? cost * double(length) / double(visited) : 0), tiles * count});
 }
 
-std::vector<Job> Model::jobs(int64_t splits, Spent &spent) const {
+std::vector<Job> Model::jobs(Spent &spent) const {
   std::vector<Job> list;
   double plainSteps = 0, maskedSteps = 0;
   for (const HeadWork &group : w.groups) {
@@ -202,7 +145,7 @@ std::vector<Job> Model::jobs(int64_t splits, Spent &spent) const {
       plainSteps += tiles * steps.plain;
       maskedSteps += tiles * steps.masked;
       size_t before = list.size();
-      addSplit(c, steps, heads, splits, list);
+      addSplit(c, steps, heads, list);
       for (size_t i = before; i < list.size(); ++i)
         spent.fixed += fixed * double(list[i].count);
     }
@@ -272,15 +215,22 @@ static void rank(Prediction &p) {
   p.next = TermKind(order[1]);
 }
 
-Prediction Model::run(int64_t splits, Scheduling scheduling) const {
-  Prediction p;
-  p.splits = std::clamp<int64_t>(splits, 1, std::max<int64_t>(mostVisits(), 1));
-  Spent spent;
-  std::vector<Job> list = jobs(p.splits, spent);
+/// Thread blocks that share a multiprocessor take turns: each takes as many times longer as there are.
+double Model::makespanOf(std::vector<Job> list, Scheduling scheduling) const {
   if (scheduling == Scheduling::Coarse)
     list = coarsened(std::move(list), kCoarseClasses);
-  double cycles = scheduling == Scheduling::ByHeap ? makespanByHeap(list, int64_t(m[Sms]), s.order)
-                                                   : makespan(list, int64_t(m[Sms]), s.order);
+  for (Job &job : list)
+    job.cost *= double(s.blocksAtOnce);
+  int64_t workers = int64_t(m[Sms]) * s.blocksAtOnce;
+  return scheduling == Scheduling::ByHeap ? makespanByHeap(std::move(list), workers, s.order)
+                                          : makespan(std::move(list), workers, s.order);
+}
+
+Prediction Model::run(Scheduling scheduling) const {
+  Prediction p;
+  p.splits = splits;
+  Spent spent;
+  double cycles = makespanOf(jobs(spent), scheduling);
   double sms = m[Sms], b = double(bytesOf(s.precision)), d = double(s.headDim),
          dv = double(s.valueDim);
   double matrix = spent.busy[size_t(TermKind::Matrix)];
@@ -326,13 +276,13 @@ Prediction Model::run(int64_t splits, Scheduling scheduling) const {
 
 Prediction predict(const Machine &machine, const KernelShape &shape, const Work &work,
                    const System &system, Scheduling scheduling) {
-  Model model(machine, shape, work, system);
+  auto with = [&](int64_t splits) { return Model(machine, shape, work, system, splits).run(scheduling); };
   if (shape.splits > 0)
-    return model.run(shape.splits, scheduling);
-  Prediction best = model.run(1, scheduling);
+    return with(shape.splits);
+  Prediction best = with(1);
   // Doubling: time has one minimum in the number of parts, but for waves.
-  for (int64_t splits = 2; splits <= model.mostVisits(); splits *= 2)
-    if (Prediction p = model.run(splits, scheduling); p.us < best.us)
+  for (int64_t splits = 2; splits <= mostVisits(work); splits *= 2)
+    if (Prediction p = with(splits); p.us < best.us)
       best = p;
   return best;
 }

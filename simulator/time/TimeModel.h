@@ -63,6 +63,8 @@ struct StepCycles {
   double all = 0; ///< that the step takes
 };
 StepCycles stepCycles(const Machine &machine, const KernelShape &shape, bool isMasked);
+/// p of the p-norm of the units' times.
+double overlapPower(const Machine &machine, const KernelShape &shape);
 /// Cycles of a query tile beside its steps.
 double fixedCycles(const Machine &machine, const KernelShape &shape);
 

@@ -1,5 +1,5 @@
-"""Compiles a matrix of specs for sm_80 and assembles each for two chips. Local memory on sm_80 fails; sm_90,
-whose registers ptxas assigns in another way, may spill a few words.
+"""Compiles a matrix of specs for sm_80 and assembles each for two chips, which may keep a few words in local memory:
+with 24 to 40 bytes kernels were measured to be faster than without (bench/gpu/results/h200), with 88 no longer.
 
 Each mask takes some of the head dimensions, so that all of them occur; with ATTNC_DRAWS in the environment
 every mask takes every dimension in both types.
@@ -35,7 +35,7 @@ MASKS = [
      "causal & same(doc) score (s, q, k, h) => softcap(s, 30) + alibi(h) * (k - q)"),
 ]
 HEAD_DIMS = range(16, 257, 16)
-MOST_LOCAL_BYTES = {"sm_80": 0, "sm_90": 32}
+MOST_LOCAL_BYTES = {"sm_80": 48, "sm_90": 48}
 
 
 def jobs():
@@ -63,7 +63,7 @@ def check(folder, ptxas, job):
                                 capture_output=True, text=True)
         local = [int(number) for number in re.findall(r"(\d+) bytes stack frame", result.stderr)]
         if result.returncode != 0 or not local or max(local) > most:
-            sys.exit(f"{chip} takes local memory or refuses\n{spec}{result.stderr}")
+            sys.exit(f"{chip} takes more local memory than {most} bytes, or refuses\n{spec}{result.stderr}")
 
 
 def main():

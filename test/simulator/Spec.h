@@ -11,7 +11,7 @@ namespace attn::test {
 
 /// A spec of one kernel, parsed. Diagnostics are collected, notes included, one a line.
 struct Spec {
-  explicit Spec(std::string text)
+  explicit Spec(std::string text, const std::string &name = "test.attn")
       : context(mlir::MLIRContext::Threading::DISABLED),
         handler(&context, [this](mlir::Diagnostic &diagnostic) {
           diagnostics += diagnostic.str() + "\n";
@@ -20,7 +20,7 @@ struct Spec {
         }) {
     context.printOpOnDiagnostic(false); // as the programs do
     llvm::SourceMgr sources;
-    sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, "test.attn"), {});
+    sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, name), {});
     module = parseSpec(sources, &context);
     if (module)
       module->walk([&](AttentionOp op) { attention = op; });

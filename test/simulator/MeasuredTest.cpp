@@ -1,0 +1,162 @@
+// Predicted times of kernels for sm_80 against those measured on a GPU (bench/gpu/results).
+#include "dialect/MaskFormulas.h"
+#include "dialect/Targets.h"
+#include "simulator/TileChooser.h"
+#include "simulator/WarpKernel.h"
+#include "simulator/time/Fit.h"
+#include "test/simulator/Spec.h"
+
+#include "nlohmann/json.hpp"
+#include "llvm/ADT/StringExtras.h"
+
+#include <fmt/core.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+
+namespace attn::test {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kBench = std::string(ATTNC_SOURCE_DIR) + "/bench/gpu/";
+
+Json readJson(const std::string &path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << path;
+  return Json::parse(file);
+}
+
+std::string readText(const std::string &path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<int64_t> extents(const std::string &text) {
+  std::vector<int64_t> list;
+  for (llvm::StringRef part : llvm::split(text, 'x'))
+    list.push_back(std::stoll(part.str()));
+  return list;
+}
+
+int64_t productOf(const std::vector<int64_t> &list) {
+  return std::accumulate(list.begin(), list.end(), int64_t(1), std::multiplies<>());
+}
+
+struct Row {
+  std::string name;
+  KernelShape shape;
+  Work work;
+  double ms;
+  double predicted(const Machine &machine) const {
+    return predict(machine, shape, work, {}, Scheduling::ByClass).us / 1e3;
+  }
+};
+
+Machine h200() {
+  Expected<Machine> machine = builtinMachine("h200");
+  EXPECT_TRUE(machine);
+  return *machine;
+}
+
+/// A row of variants.json; nothing where the mask depends on run-time inputs.
+std::optional<Row> rowOf(const Json &entry, const Json &oneCase) {
+  std::string path = kBench + "specs/" + oneCase["spec"].get<std::string>() + ".attn";
+  Spec spec(readText(path), path);
+  EXPECT_TRUE(spec.attention) << spec.diagnostics;
+  ProblemRequest request;
+  std::vector<int64_t> tokens = oneCase["tokens"], kvTokens = oneCase["kv_tokens"], queryTile = extents(entry["q_tile"]),
+                       keyTile = extents(entry["k_tile"]);
+  bool isOpen = mlir::ShapedType::isDynamic(spec.attention.getTokens().getNumTokens());
+  if (isOpen) {
+    request.tokens = tokens;
+    request.kvTokens = kvTokens;
+  }
+  request.queryTile = queryTile;
+  request.keyTile = keyTile;
+  mlir::FailureOr<Problem> problem = bindProblem(spec.attention, request);
+  EXPECT_TRUE(succeeded(problem)) << spec.diagnostics;
+  WarpPlan plan({productOf(queryTile), productOf(keyTile), oneCase["head_dim"], oneCase["head_dim"]},
+                findTarget("sm_80")->sharedBytes);
+  Row row{fmt::format("{} {} {}", entry["case"].get<std::string>(), entry["q_tile"].get<std::string>(),
+                      entry["k_tile"].get<std::string>()),
+          warpKernel(plan, Precision::BF16, h200()), workOf(*problem), entry["median_ms"]};
+  for (const MaskGroup &group : problem->groups) {
+    if (group.readsInputs)
+      return std::nullopt;
+    row.shape.maskOps = std::max(row.shape.maskOps, maskOps(*formulaOf(group.mask, problem->tiles.keyLayoutOf(spec.attention),
+                                                                       spec.attention.getMaskInputs())));
+  }
+  return row;
+}
+
+const std::vector<Row> &rows() {
+  static const std::vector<Row> list = [] {
+    std::map<std::string, Json> cases;
+    Json listed = readJson(kBench + "specs/cases.json"), measured = readJson(kBench + "results/h200/variants.json");
+    for (const Json &entry : listed)
+      cases[entry["name"]] = entry;
+    std::vector<Row> found;
+    for (const Json &entry : measured["rows"])
+      if (std::optional<Row> row = rowOf(entry, cases.at(entry["case"])))
+        found.push_back(std::move(*row));
+    return found;
+  }();
+  return list;
+}
+
+TEST(Measured, kernelsOnH200) {
+  double sum = 0, worst = 0;
+  fmt::print("{:60} {:>10} {:>10} {:>8}\n", "case, query tile, key tile", "measured", "predicted", "error");
+  for (const Row &row : rows()) {
+    double predicted = row.predicted(h200()), error = std::abs(predicted / row.ms - 1);
+    fmt::print("{:60} {:7.3f} ms {:7.3f} ms {:+7.1f} %\n", row.name, row.ms, predicted, 100 * (predicted / row.ms - 1));
+    sum += error;
+    worst = std::max(worst, error);
+  }
+  double mean = sum / double(rows().size());
+  fmt::print("{} rows: mean error {:.1f} %, worst {:.1f} %\n", rows().size(), 100 * mean, 100 * worst);
+  ASSERT_GE(rows().size(), 80u);
+  EXPECT_LE(mean, 0.08);
+  EXPECT_LE(worst, 0.30);
+}
+
+/// The constants of Machine.cpp are those that fit these rows.
+TEST(Measured, constantsAreTheFitted) {
+  std::vector<Observation> observations;
+  for (const Row &row : rows())
+    observations.push_back({row.name, row.ms, 0.05, [&row](const Machine &machine) { return row.predicted(machine); }});
+  std::vector<Constant> which{Constant::WarpScoreOps, Constant::WarpOverlapPower, Constant::WarpOverlapMore,
+                              Constant::WarpFixedCycles, Constant::WarpStepCycles};
+  Expected<FitReport> report = fitObservations(h200(), observations, which);
+  ASSERT_TRUE(report) << report.error().message;
+  for (const FittedConstant &fitted : report->constants) {
+    const ConstantInfo &info = constantInfos()[size_t(fitted.constant)];
+    fmt::print("{:20} {:8.4g} -> {:8.4g} +- {:.2g}{}\n", info.key, fitted.before, fitted.after, fitted.deviation,
+               fitted.isAtEnd ? " (at the end of its range)" : "");
+  }
+  fmt::print("rms {:.3f} -> {:.3f}\n", report->rmsBefore, report->rmsAfter);
+  EXPECT_LT(report->rmsBefore, 1.1 * report->rmsAfter);
+}
+
+/// Of the tiles that were measured of a case, those that the model puts first are nearly the fastest.
+TEST(Measured, choosesNearlyTheFastest) {
+  std::map<std::string, std::vector<const Row *>> byCase;
+  for (const Row &row : rows())
+    byCase[row.name.substr(0, row.name.rfind('k') + 1)].push_back(&row);
+  for (auto &[name, list] : byCase) {
+    const Row *chosen = list.front(), *best = list.front();
+    for (const Row *row : list) {
+      if (row->predicted(h200()) < chosen->predicted(h200()))
+        chosen = row;
+      if (row->ms < best->ms)
+        best = row;
+    }
+    fmt::print("{:45} chosen {:.3f} ms, fastest {:.3f} ms of {}\n", name, chosen->ms, best->ms, list.size());
+    EXPECT_LE(chosen->ms, 1.1 * best->ms) << chosen->name << " instead of " << best->name;
+  }
+}
+
+} // namespace
+} // namespace attn::test
