@@ -49,6 +49,8 @@ System nattenPermuted() {
 }
 
 int64_t sharedBytes(const KernelShape &s) {
+  if (s.products == Products::OfWarps)
+    return s.sharedBytes;
   int64_t b = bytesOf(s.precision);
   int64_t bytes = s.rows * std::max(s.headDim, s.valueDim) * b + // q, later o
                   s.stages * s.columns * (s.headDim + s.valueDim) * b;
@@ -99,12 +101,31 @@ Status checkShape(const KernelShape &s, const Machine &machine) {
   // 2 warpgroups of 216 usable registers, as FlashAttention-3 budgets them, of 65,536.
   constexpr double kUsable = 2 * 128 * 216 / 65536.0;
   double words = kUsable * machine[Constant::RegisterKb] * 1024 / 4;
-  if (columns == 0 && double(accumulatorWords(s)) > words)
+  // What warps have no registers for goes to local memory.
+  if (columns == 0 && s.products == Products::OfWarpgroups && double(accumulatorWords(s)) > words)
     return makeError("tiles of {} queries and {} keys with head_dim {} need {} registers for their "
                      "accumulators, but about {:.0f} of '{}' are usable",
                      s.rows, s.columns, s.headDim, accumulatorWords(s), words, machine.name)
         .withNote("smaller tiles need fewer: '--q-tile=' and '--k-tile='");
   return {};
+}
+
+Expected<TileParts> fitShape(KernelShape &shape, const Machine &machine) {
+  constexpr int64_t kFewest = 16;
+  TileParts parts;
+  KernelShape cut = shape;
+  Status fits = checkShape(cut, machine);
+  while (!fits) {
+    bool ofRows = cut.rows >= cut.columns;
+    int64_t &extent = ofRows ? cut.rows : cut.columns;
+    if (extent % 2 != 0 || extent / 2 < kFewest)
+      return checkShape(shape, machine).error();
+    extent /= 2;
+    (ofRows ? parts.queries : parts.keys) *= 2;
+    fits = checkShape(cut, machine);
+  }
+  shape = cut;
+  return parts;
 }
 
 } // namespace attn

@@ -80,4 +80,13 @@ Status checkShape(const KernelShape &shape, const Machine &machine);
 /// Bytes of shared memory that a thread block needs.
 int64_t sharedBytes(const KernelShape &shape);
 
+/// Into how many parts tiles of a mask are cut that no thread block holds whole.
+struct TileParts {
+  int64_t queries = 1; ///< thread blocks that share a query tile, each with all its key tiles
+  int64_t keys = 1;    ///< steps that a key tile takes
+};
+/// Halves the larger extent of `shape`, fewest rows and keys 16, until the machine can hold it, and says how often; what
+/// checkShape says where no half does.
+Expected<TileParts> fitShape(KernelShape &shape, const Machine &machine);
+
 } // namespace attn

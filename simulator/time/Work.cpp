@@ -100,4 +100,13 @@ Work causalWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, in
   return work;
 }
 
+Work cutInto(Work work, int64_t ofQueries, int64_t ofKeys) {
+  for (HeadWork &group : work.groups)
+    for (TileClass &c : group.classes)
+      c = {c.tiles * ofQueries, c.full * ofKeys, c.partial * ofKeys};
+  work.queryTiles *= ofQueries;
+  work.keyTiles *= ofKeys;
+  return work;
+}
+
 } // namespace attn

@@ -36,6 +36,9 @@ struct Work {
   double partialTiles() const;
 };
 
+/// The same work in smaller tiles: each query tile in so many parts that visit what it visits, each key tile in so many.
+Work cutInto(Work work, int64_t ofQueries, int64_t ofKeys);
+
 /// Most visits first.
 std::vector<TileClass> classesOf(const TileMap &map);
 /// The same attention without a mask; `rows` x `keys` tokens a tile.
