@@ -62,8 +62,18 @@ inline float flush(float value) {
 }
 template <bool kFlush> float flushIf(float value) { return kFlush ? flush(value) : value; }
 
+/// .relu: -0 becomes +0, NaN stays.
+inline double relu(double value) { return value <= 0 ? 0 : value; }
+
 /// .sat: NaN counts as zero.
 inline double saturate01(double value) { return value > 0 ? (value < 1 ? value : 1) : 0; }
+
+/// An exact sum of zero is -0 when rounding down, unless both terms are +0. `sum` is that of `a`
+/// and `b`.
+inline double withSignOfZero(Rounding rounding, double sum, double a, double b) {
+  bool bothPositive = !std::signbit(a) && !std::signbit(b);
+  return rounding == Rounding::Down && sum == 0 && !bothPositive ? -0.0 : sum;
+}
 
 /// min and max of PTX: a NaN loses against a number, or wins with .NaN; -0 is less than +0.
 template <class T> T minOf(T a, T b) {

@@ -74,12 +74,18 @@ template <class T, bool kShiftAmount> struct Bfind {
     return kShiftAmount ? 8 * sizeof(T) - 1 - position : position;
   }
 };
+/// Positions and lengths of bfe and bfi are at most 255, says the ISA. Of larger ones an H200 takes
+/// the low 8 bits where the value has 32 bits, and all of them where it has 64.
+template <class T> uint32_t fieldOperand(uint32_t value) {
+  return sizeof(T) == 8 ? std::min<uint32_t>(value, 255) : value & 255;
+}
+
 /// `length` bits from `position` on, sign-extended from the last bit of the field, or from the
 /// highest bit of `a` where the field reaches beyond it.
 template <class T> struct Bfe {
   static T apply(T a, uint32_t position, uint32_t length) {
     constexpr uint32_t kWidth = 8 * sizeof(T);
-    position &= 255, length &= 255;
+    position = fieldOperand<T>(position), length = fieldOperand<T>(length);
     T fill = 0;
     if (std::is_signed_v<T> && length != 0) {
       uint32_t last = std::min(position + length - 1, kWidth - 1);
@@ -97,7 +103,7 @@ template <class T> struct Bfe {
 template <class T> struct Bfi {
   static T apply(T a, T b, uint32_t position, uint32_t length) {
     constexpr uint32_t kWidth = 8 * sizeof(T);
-    position &= 255, length &= 255;
+    position = fieldOperand<T>(position), length = fieldOperand<T>(length);
     if (position >= kWidth || length == 0)
       return b;
     T field = length >= kWidth ? ~T(0) : (T(1) << length) - 1;

@@ -201,7 +201,8 @@ template <class T> void testp(Warp &warp, const Inst &inst, uint32_t mask) {
     T value = fromSlot<T>(a[lane]);
     bool results[] = {std::isfinite(value), std::isinf(value),
                       !std::isnan(value),   std::isnan(value),
-                      std::isnormal(value), std::fpclassify(value) == FP_SUBNORMAL};
+                      std::isnormal(value) || value == 0, // as the ISA has it
+                      std::fpclassify(value) == FP_SUBNORMAL};
     bits |= uint32_t(results[inst.extra]) << lane;
   }
   warp.storePredicate(inst.places[0], bits, mask);

@@ -50,7 +50,7 @@ uint64_t toFloat(const Inst &inst, const Conversion &conversion, double odd) {
   if (inst.flags & kSaturateFlag)
     odd = saturate01(odd);
   if (inst.flags & kReluFlag)
-    odd = odd < 0 ? 0 : odd;
+    odd = relu(odd);
   switch (conversion.to) {
   case Type::F16:
     return roundTo(kF16, conversion.rounding, odd);
@@ -83,9 +83,12 @@ uint64_t fromFloat(const Inst &inst, const Conversion &conversion, double value)
     value = roundToIntegral(conversion.rounding, value);
   if (isFloat(conversion.to))
     return toFloat(inst, conversion, value);
-  // Always clamped to the integers there are; NaN becomes 0.
-  if (std::isnan(value))
-    return 0;
+  // Always clamped to the integers there are. A NaN becomes 0, or, where one side has 64 bits, the
+  // highest bit of the result alone.
+  if (std::isnan(value)) {
+    bool isWide = conversion.from == Type::F64 || byteSize(conversion.to) == 8;
+    return isWide ? uint64_t(1) << (8 * byteSize(conversion.to) - 1) : 0;
+  }
   if (value >= static_cast<double>(highest(conversion.to)))
     return static_cast<uint64_t>(highest(conversion.to));
   if (value <= static_cast<double>(lowest(conversion.to)))
@@ -115,13 +118,21 @@ double floatOf(const Inst &inst, Type type, uint64_t bits) {
   }
 }
 
+/// A NaN keeps its upper bits, and is an infinity if they are those of one.
+uint64_t toTF32(const Inst &inst, const Conversion &conversion, uint32_t bits) {
+  float value = std::bit_cast<float>(bits);
+  return std::isnan(value) ? bits & 0xffffe000 : fromFloat(inst, conversion, value);
+}
+
 /// Any conversion of one value. The result fills the register: sign-extended if signed.
 template <class To, class From> void general(Warp &warp, const Inst &inst, uint32_t mask) {
   Conversion conversion = std::bit_cast<Conversion>(inst.extra);
   const From *a = warp.lanes<From>(inst.places[1]);
   To result[kLanes];
   for (unsigned lane = 0; lane < kLanes; ++lane) {
-    uint64_t bits = isFloat(conversion.from)
+    uint64_t bits = conversion.to == Type::TF32 && conversion.from == Type::F32
+                        ? toTF32(inst, conversion, static_cast<uint32_t>(a[lane]))
+                    : isFloat(conversion.from)
                         ? fromFloat(inst, conversion, floatOf(inst, conversion.from, a[lane]))
                         : fromInteger(inst, conversion, integerOf(conversion.from, a[lane]));
     if (!isFloat(conversion.to))

@@ -9,22 +9,27 @@ constexpr uint8_t kFlushFlag = 1, kSaturateFlag = 2;
 constexpr auto kFloats = {Type::F32, Type::F64};
 
 // `apply` rounds to nearest; `odd` gives the exact result of float operands, rounded to odd in
-// double.
+// double, with the sign that `rounding` gives a zero.
+double sumOf(Rounding rounding, double a, double b) {
+  return withSignOfZero(rounding, addToOdd(a, b), a, b);
+}
 struct Add {
   template <class T> static T apply(T a, T b) { return a + b; }
-  static double odd(double a, double b) { return addToOdd(a, b); }
+  static double odd(Rounding rounding, double a, double b) { return sumOf(rounding, a, b); }
 };
 struct Sub {
   template <class T> static T apply(T a, T b) { return a - b; }
-  static double odd(double a, double b) { return addToOdd(a, -b); }
+  static double odd(Rounding rounding, double a, double b) { return sumOf(rounding, a, -b); }
 };
 struct Mul {
   template <class T> static T apply(T a, T b) { return a * b; }
-  static double odd(double a, double b) { return a * b; }
+  static double odd(Rounding, double a, double b) { return a * b; }
 };
 struct Fma {
   template <class T> static T apply(T a, T b, T c) { return std::fma(a, b, c); }
-  static double odd(double a, double b, double c) { return addToOdd(a * b, c); }
+  static double odd(Rounding rounding, double a, double b, double c) {
+    return sumOf(rounding, a * b, c);
+  }
 };
 
 template <class F, bool kFlush> struct Nearest {
@@ -64,6 +69,7 @@ float operand(const Inst &inst, uint32_t bits) {
 
 /// Any rounding and saturation.
 template <class F, unsigned kOperands> void rounded(Warp &warp, const Inst &inst, uint32_t mask) {
+  auto rounding = static_cast<Rounding>(inst.extra);
   uint32_t result[kLanes];
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     double values[kOperands];
@@ -71,9 +77,9 @@ template <class F, unsigned kOperands> void rounded(Warp &warp, const Inst &inst
       values[i] = operand(inst, warp.words(inst.places[1 + i])[lane]);
     double odd;
     if constexpr (kOperands == 2)
-      odd = F::odd(values[0], values[1]);
+      odd = F::odd(rounding, values[0], values[1]);
     else
-      odd = F::odd(values[0], values[1], values[2]);
+      odd = F::odd(rounding, values[0], values[1], values[2]);
     result[lane] = std::bit_cast<uint32_t>(finish(inst, odd));
   }
   warp.store(inst.places[0], result, mask);

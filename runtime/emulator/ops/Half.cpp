@@ -43,7 +43,7 @@ uint16_t fromDouble(const Inst &inst, double value) {
   if (inst.flags & kSaturateFlag)
     value = saturate01(value);
   if (inst.flags & kReluFlag)
-    value = value < 0 ? 0 : value;
+    value = relu(value);
   bool isBFloat = inst.flags & kBFloatFlag;
   uint64_t bits = roundTo(isBFloat ? kBF16 : kF16, Rounding::NearestEven, value);
   if ((inst.flags & kFlushFlag) && (bits & (isBFloat ? 0x7f80 : 0x7c00)) == 0)

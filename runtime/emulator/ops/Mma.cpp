@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/emulator/Lanes.h"
 #include "runtime/emulator/SoftFloat.h"
+#include "runtime/emulator/ops/TensorCore.h"
 
 #include <algorithm>
 #include <limits>
@@ -18,80 +19,92 @@
 namespace attn::emulator {
 namespace {
 
-constexpr unsigned kRows = 16, kColumns = 8;
+using tensorcore::BFloats, tensorcore::Halves, tensorcore::TF32s, tensorcore::Tile;
+using tensorcore::kColumns, tensorcore::kRows;
 constexpr uint8_t kSaturateFlag = 1;
 
-// What the 16 bytes of a row hold, and what they are summed in.
-template <class E, class Sum> struct Elements {
-  using Element = E;
-  using Accumulated = Sum;
-  static constexpr unsigned kPerRow = 16 / sizeof(E);
-};
-struct Halves : Elements<uint16_t, float> {
-  static float value(uint16_t bits) { return halfToFloat(bits); }
-};
-struct BFloats : Elements<uint16_t, float> {
-  static float value(uint16_t bits) { return bf16ToFloat(bits); }
-};
-struct TF32s : Elements<uint32_t, float> {
-  /// The low 13 bits are ignored.
-  static float value(uint32_t bits) { return std::bit_cast<float>(bits & 0xffffe000); }
-};
-template <class E> struct Bytes : Elements<E, int64_t> {
-  static int64_t value(E byte) { return byte; }
-};
-
-/// The 8 rows that a register holds, from column `first` on of `matrix`, whose rows have kDepth
-/// elements.
-template <class In, unsigned kDepth, class Matrix>
-ATTN_INLINE void readRows(const uint32_t *words, Matrix &matrix, unsigned firstRow,
-                          unsigned first) {
-  typename In::Element elements[8 * In::kPerRow];
-  std::memcpy(elements, words, sizeof(elements));
-  for (unsigned i = 0; i < 8 * In::kPerRow; ++i)
-    matrix[firstRow + i / In::kPerRow][first + i % In::kPerRow] = In::value(elements[i]);
-}
-
+// Accumulators, to the tile and back. Element j of lane l in row l / 4 + 8 half is the tile's float
+// 4 l + 2 j + half.
 struct FloatResult {
-  using Matrix = float[kRows][kColumns];
-  ATTN_INLINE static void read(const Warp &warp, const Place *places, Matrix &c) {
-    for (unsigned half = 0; half < 2; ++half) {
-      const uint32_t *even = warp.words(places[2 * half]), *odd = warp.words(places[2 * half + 1]);
-      float *rows = c[8 * half];
-      for (unsigned lane = 0; lane < kLanes; ++lane) {
-        rows[2 * lane] = std::bit_cast<float>(even[lane]);
-        rows[2 * lane + 1] = std::bit_cast<float>(odd[lane]);
-      }
-    }
+  static constexpr bool kIsHalf = false;
+  template <class T> ATTN_INLINE static void read(const Warp &warp, const Place *places, T &tile) {
+    const uint32_t *words[4];
+    for (unsigned i = 0; i < 4; ++i)
+      words[i] = warp.words(places[i]);
+    float *c = &tile.c[0][0][0];
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      for (unsigned i = 0; i < 4; ++i)
+        c[4 * lane + i] = std::bit_cast<float>(words[2 * (i % 2) + i / 2][lane]);
   }
-  ATTN_INLINE static void write(Warp &warp, const Inst &inst, const Matrix &c) {
-    for (unsigned i = 0; i < 4; ++i) {
-      const float *rows = c[8 * (i / 2)] + i % 2;
-      uint32_t words[kLanes];
-      for (unsigned lane = 0; lane < kLanes; ++lane)
-        words[lane] = std::bit_cast<uint32_t>(rows[2 * lane]);
-      warp.store(inst.places[i], words, kAllLanes);
-    }
+  template <class T> ATTN_INLINE static void write(Warp &warp, const Inst &inst, const T &tile) {
+    const float *c = &tile.c[0][0][0];
+    uint32_t words[4][kLanes];
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      for (unsigned i = 0; i < 4; ++i)
+        words[2 * (i % 2) + i / 2][lane] = std::bit_cast<uint32_t>(c[4 * lane + i]);
+    for (unsigned i = 0; i < 4; ++i)
+      warp.store(inst.places[i], words[i], kAllLanes);
   }
 };
 struct HalfResult {
-  using Matrix = float[kRows][kColumns];
-  ATTN_INLINE static void read(const Warp &warp, const Place *places, Matrix &c) {
-    for (unsigned half = 0; half < 2; ++half)
-      readRows<Halves, kColumns>(warp.words(places[half]), c, 8 * half, 0);
-  }
-  ATTN_INLINE static void write(Warp &warp, const Inst &inst, const Matrix &c) {
+  static constexpr bool kIsHalf = true;
+  template <class T> ATTN_INLINE static void read(const Warp &warp, const Place *places, T &tile) {
+    float *c = &tile.c[0][0][0];
     for (unsigned half = 0; half < 2; ++half) {
-      const float *rows = c[8 * half];
-      uint16_t rounded[64];
-      for (unsigned i = 0; i < 64; ++i)
-        rounded[i] = floatToHalf(rows[i]);
+      const uint32_t *words = warp.words(places[half]);
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        for (unsigned j = 0; j < 2; ++j)
+          c[4 * lane + 2 * j + half] = halfToFloat(static_cast<uint16_t>(words[lane] >> 16 * j));
+    }
+  }
+  template <class T> ATTN_INLINE static void write(Warp &warp, const Inst &inst, const T &tile) {
+    const float *c = &tile.c[0][0][0];
+    for (unsigned half = 0; half < 2; ++half) {
       uint32_t words[kLanes];
-      std::memcpy(words, rounded, sizeof(words));
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        words[lane] = floatToHalf(c[4 * lane + half]) |
+                      uint32_t(floatToHalf(c[4 * lane + 2 + half])) << 16;
       warp.store(inst.places[half], words, kAllLanes);
     }
   }
 };
+
+bool checkOperands(Warp &warp, const Inst &inst, uint32_t mask) {
+  if (!warp.checkWhole(inst, mask))
+    return false;
+  uint32_t poison = 0;
+  for (unsigned i = 0; i < inst.sources; ++i)
+    poison |= warp.poison(inst.source(i));
+  for (unsigned i = 0; poison != 0 && i < inst.sources; ++i)
+    if (!warp.checkWritten(inst, inst.source(i), mask, "an operand of the product"))
+      return false;
+  return true;
+}
+
+/// Registers: D, then A, B, C.
+template <class Factor, class Result, unsigned kParts>
+ATTN_INLINE void multiplyFloats(Warp &warp, const Inst &inst, uint32_t mask) {
+  if (!checkOperands(warp, inst, mask))
+    return;
+  Tile<Factor, kParts> tile;
+  for (unsigned part = 0; part < kParts; ++part) {
+    tile.setA(part, warp.words(inst.source(2 * part)), warp.words(inst.source(2 * part + 1)));
+    tile.setB(part, warp.words(inst.source(2 * kParts + part)));
+  }
+  Result::read(warp, &inst.source(3 * kParts), tile);
+  tensorcore::multiplyAdd<Result::kIsHalf>(tile);
+  Result::write(warp, inst, tile);
+}
+
+/// The 8 rows of 16 bytes that a register holds, from column `first` on of `matrix`.
+template <class Byte, unsigned kDepth>
+void readRows(const uint32_t *words, int64_t (*matrix)[kDepth], unsigned first) {
+  Byte bytes[8 * 16];
+  std::memcpy(bytes, words, sizeof(bytes));
+  for (unsigned i = 0; i < 8 * 16; ++i)
+    matrix[i / 16][first + i % 16] = bytes[i];
+}
+
 /// Sums are exact in 64 bits, then wrap, or stop at the ends of s32 with .satfinite.
 struct IntResult {
   using Matrix = int64_t[kRows][kColumns];
@@ -118,59 +131,46 @@ struct IntResult {
   }
 };
 
-/// c += a b, in order of k. Products of two significands of at most 11 bits are exact in float.
-template <unsigned kDepth, class T>
-ATTN_INLINE void multiply(const T (&a)[kRows][kDepth], const T (&b)[kDepth][kColumns],
-                          T (&c)[kRows][kColumns]) {
-  typedef T Row __attribute__((vector_size(sizeof(T) * kColumns)));
-  constexpr unsigned kTogether = 8; // rows that are in registers at once
-  for (unsigned first = 0; first < kRows; first += kTogether) {
-    Row sums[kTogether];
-    std::memcpy(sums, c[first], sizeof(sums));
-    for (unsigned k = 0; k < kDepth; ++k) {
-      Row factors;
-      std::memcpy(&factors, b[k], sizeof(factors));
-      for (unsigned row = 0; row < kTogether; ++row)
-        sums[row] += a[first + row][k] * factors;
-    }
-    std::memcpy(c[first], sums, sizeof(sums));
-  }
+template <class ByteA, class ByteB, unsigned kDepth>
+ATTN_INLINE void multiplyIntegers(Warp &warp, const Inst &inst, uint32_t mask) {
+  constexpr unsigned kParts = kDepth / 16;
+  if (!checkOperands(warp, inst, mask))
+    return;
+  int64_t a[kRows][kDepth], b[kColumns][kDepth];
+  IntResult::Matrix c;
+  for (unsigned r = 0; r < 2 * kParts; ++r)
+    readRows<ByteA, kDepth>(warp.words(inst.source(r)), a + 8 * (r % 2), r / 2 * 16);
+  for (unsigned r = 0; r < kParts; ++r)
+    readRows<ByteB, kDepth>(warp.words(inst.source(2 * kParts + r)), b, r * 16);
+  IntResult::read(warp, &inst.source(3 * kParts), c);
+  for (unsigned row = 0; row < kRows; ++row)
+    for (unsigned column = 0; column < kColumns; ++column)
+      for (unsigned k = 0; k < kDepth; ++k)
+        c[row][column] += a[row][k] * b[column][k];
+  IntResult::write(warp, inst, c);
 }
 
-/// Registers: D, then A, B, C.
-template <class InA, class InB, class Result, unsigned kDepth>
-ATTN_INLINE void multiplyWarp(Warp &warp, const Inst &inst, uint32_t mask) {
-  using Sum = typename InA::Accumulated;
-  constexpr unsigned kPerRow = InA::kPerRow, kBRegisters = kDepth / kPerRow,
-                     kARegisters = 2 * kBRegisters;
-  if (!warp.checkWhole(inst, mask))
-    return;
-  for (unsigned i = 0; i < inst.sources; ++i)
-    if (!warp.checkWritten(inst, inst.source(i), mask, "an operand of the product"))
-      return;
-  alignas(64) Sum a[kRows][kDepth], bColumns[kColumns][kDepth], b[kDepth][kColumns];
-  alignas(64) typename Result::Matrix c;
-  for (unsigned r = 0; r < kARegisters; ++r)
-    readRows<InA, kDepth>(warp.words(inst.source(r)), a, 8 * (r % 2), r / 2 * kPerRow);
-  for (unsigned r = 0; r < kBRegisters; ++r)
-    readRows<InB, kDepth>(warp.words(inst.source(kARegisters + r)), bColumns, 0, r * kPerRow);
-  for (unsigned k = 0; k < kDepth; ++k)
-    for (unsigned column = 0; column < kColumns; ++column)
-      b[k][column] = bColumns[column][k];
-  Result::read(warp, &inst.source(kARegisters + kBRegisters), c);
-  multiply<kDepth>(a, b, c);
-  Result::write(warp, inst, c);
-}
-template <class InA, class InB, class Result, unsigned kDepth>
+template <class Factor, class Result, unsigned kParts>
 void mma(Warp &warp, const Inst &inst, uint32_t mask) {
-  multiplyWarp<InA, InB, Result, kDepth>(warp, inst, mask);
+  multiplyFloats<Factor, Result, kParts>(warp, inst, mask);
 }
-template <class InA, class InB, class Result, unsigned kDepth>
+template <class Factor, class Result, unsigned kParts>
 ATTN_WIDE void mmaWide(Warp &warp, const Inst &inst, uint32_t mask) {
-  multiplyWarp<InA, InB, Result, kDepth>(warp, inst, mask);
+  multiplyFloats<Factor, Result, kParts>(warp, inst, mask);
 }
-template <class InA, class InB, class Result, unsigned kDepth>
-constexpr Form kMma{mma<InA, InB, Result, kDepth>, mmaWide<InA, InB, Result, kDepth>};
+template <class Factor, class Result, unsigned kParts>
+constexpr Form kMma{mma<Factor, Result, kParts>, mmaWide<Factor, Result, kParts>};
+
+template <class ByteA, class ByteB, unsigned kDepth>
+void mmaBytes(Warp &warp, const Inst &inst, uint32_t mask) {
+  multiplyIntegers<ByteA, ByteB, kDepth>(warp, inst, mask);
+}
+template <class ByteA, class ByteB, unsigned kDepth>
+ATTN_WIDE void mmaBytesWide(Warp &warp, const Inst &inst, uint32_t mask) {
+  multiplyIntegers<ByteA, ByteB, kDepth>(warp, inst, mask);
+}
+template <class ByteA, class ByteB, unsigned kDepth>
+constexpr Form kMmaBytes{mmaBytes<ByteA, ByteB, kDepth>, mmaBytesWide<ByteA, ByteB, kDepth>};
 
 /// The forms there are, by the types of D, A, B and C.
 struct MmaForm {
@@ -179,22 +179,22 @@ struct MmaForm {
   Form form;
 };
 const MmaForm kForms[] = {
-    {16, Type::F32, Type::F16, Type::F16, kMma<Halves, Halves, FloatResult, 16>},
-    {8, Type::F32, Type::F16, Type::F16, kMma<Halves, Halves, FloatResult, 8>},
-    {16, Type::F16, Type::F16, Type::F16, kMma<Halves, Halves, HalfResult, 16>},
-    {8, Type::F16, Type::F16, Type::F16, kMma<Halves, Halves, HalfResult, 8>},
-    {16, Type::F32, Type::BF16, Type::BF16, kMma<BFloats, BFloats, FloatResult, 16>},
-    {8, Type::F32, Type::BF16, Type::BF16, kMma<BFloats, BFloats, FloatResult, 8>},
-    {8, Type::F32, Type::TF32, Type::TF32, kMma<TF32s, TF32s, FloatResult, 8>},
-    {4, Type::F32, Type::TF32, Type::TF32, kMma<TF32s, TF32s, FloatResult, 4>},
-    {16, Type::S32, Type::S8, Type::S8, kMma<Bytes<int8_t>, Bytes<int8_t>, IntResult, 16>},
-    {16, Type::S32, Type::S8, Type::U8, kMma<Bytes<int8_t>, Bytes<uint8_t>, IntResult, 16>},
-    {16, Type::S32, Type::U8, Type::S8, kMma<Bytes<uint8_t>, Bytes<int8_t>, IntResult, 16>},
-    {16, Type::S32, Type::U8, Type::U8, kMma<Bytes<uint8_t>, Bytes<uint8_t>, IntResult, 16>},
-    {32, Type::S32, Type::S8, Type::S8, kMma<Bytes<int8_t>, Bytes<int8_t>, IntResult, 32>},
-    {32, Type::S32, Type::S8, Type::U8, kMma<Bytes<int8_t>, Bytes<uint8_t>, IntResult, 32>},
-    {32, Type::S32, Type::U8, Type::S8, kMma<Bytes<uint8_t>, Bytes<int8_t>, IntResult, 32>},
-    {32, Type::S32, Type::U8, Type::U8, kMma<Bytes<uint8_t>, Bytes<uint8_t>, IntResult, 32>},
+    {16, Type::F32, Type::F16, Type::F16, kMma<Halves, FloatResult, 2>},
+    {8, Type::F32, Type::F16, Type::F16, kMma<Halves, FloatResult, 1>},
+    {16, Type::F16, Type::F16, Type::F16, kMma<Halves, HalfResult, 2>},
+    {8, Type::F16, Type::F16, Type::F16, kMma<Halves, HalfResult, 1>},
+    {16, Type::F32, Type::BF16, Type::BF16, kMma<BFloats, FloatResult, 2>},
+    {8, Type::F32, Type::BF16, Type::BF16, kMma<BFloats, FloatResult, 1>},
+    {8, Type::F32, Type::TF32, Type::TF32, kMma<TF32s, FloatResult, 2>},
+    {4, Type::F32, Type::TF32, Type::TF32, kMma<TF32s, FloatResult, 1>},
+    {16, Type::S32, Type::S8, Type::S8, kMmaBytes<int8_t, int8_t, 16>},
+    {16, Type::S32, Type::S8, Type::U8, kMmaBytes<int8_t, uint8_t, 16>},
+    {16, Type::S32, Type::U8, Type::S8, kMmaBytes<uint8_t, int8_t, 16>},
+    {16, Type::S32, Type::U8, Type::U8, kMmaBytes<uint8_t, uint8_t, 16>},
+    {32, Type::S32, Type::S8, Type::S8, kMmaBytes<int8_t, int8_t, 32>},
+    {32, Type::S32, Type::S8, Type::U8, kMmaBytes<int8_t, uint8_t, 32>},
+    {32, Type::S32, Type::U8, Type::S8, kMmaBytes<uint8_t, int8_t, 32>},
+    {32, Type::S32, Type::U8, Type::U8, kMmaBytes<uint8_t, uint8_t, 32>},
 };
 
 ExecFn decodeMma(InstDecoder &decoder) {

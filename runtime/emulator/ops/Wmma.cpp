@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/emulator/Block.h"
 #include "runtime/emulator/Lanes.h"
-#include "runtime/emulator/SoftFloat.h"
+#include "runtime/emulator/ops/TensorCore.h"
 
 namespace attn::emulator {
 namespace {
@@ -83,39 +83,65 @@ void store(Warp &warp, const Inst &inst, uint32_t mask) {
   }
 }
 
-using Matrix = float[kSide][kSide];
+using Matrix = uint16_t[kSide][kSide];
 
-template <Type kType> void readFactor(const Warp &warp, const Place *places, Matrix &matrix) {
+void readFactor(const Warp &warp, const Place *places, Matrix &matrix) {
   for (unsigned e = 0; e < kElements; ++e) {
     const uint32_t *words = warp.words(places[e / 2]);
-    for (unsigned lane = 0; lane < kLanes; ++lane) {
-      auto bits = static_cast<uint16_t>(words[lane] >> 16 * (e % 2));
+    for (unsigned lane = 0; lane < kLanes; ++lane)
       matrix[(kLanes * e + lane) / kSide][lane % kSide] =
-          kType == Type::F16 ? halfToFloat(bits) : bf16ToFloat(bits);
-    }
+          static_cast<uint16_t>(words[lane] >> 16 * (e % 2));
   }
 }
 
-/// Products of two significands of at most 11 bits are exact in float; sums go in order of k.
-template <Type kType> void multiply(Warp &warp, const Inst &inst, uint32_t mask) {
+/// 8 rows of 8 values, as the registers of mma.sync hold them.
+struct Rows {
+  uint32_t words[kLanes];
+  template <class At> explicit Rows(At at) {
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      words[lane] = at(lane / 4, 2 * (lane % 4)) | uint32_t(at(lane / 4, 2 * (lane % 4) + 1)) << 16;
+  }
+};
+
+/// Two products of 16x8, summed as those of mma.sync.
+template <class Format, unsigned kRegisters>
+void multiply(Warp &warp, const Inst &inst, uint32_t mask) {
   if (!checkOperands(warp, inst, mask))
     return;
-  unsigned registers = factor(kType).registers;
   Matrix a, b;
-  readFactor<kType>(warp, &inst.source(0), a);
-  readFactor<kType>(warp, &inst.source(registers), b);
-  for (unsigned e = 0; e < kElements; ++e) {
-    const uint32_t *c = warp.words(inst.source(2 * registers + e));
-    uint32_t result[kLanes];
-    for (unsigned lane = 0; lane < kLanes; ++lane) {
-      unsigned row = (kLanes * e + lane) / kSide, column = lane % kSide;
-      float sum = std::bit_cast<float>(c[lane]);
-      for (unsigned k = 0; k < kSide; ++k)
-        sum += a[row][k] * b[k][column];
-      result[lane] = std::bit_cast<uint32_t>(sum);
+  readFactor(warp, &inst.source(0), a);
+  readFactor(warp, &inst.source(kRegisters), b);
+  uint32_t result[kElements][kLanes];
+  for (unsigned first = 0; first < kSide; first += tensorcore::kColumns) {
+    tensorcore::Tile<Format, 2> tile;
+    for (unsigned part = 0; part < 2; ++part) {
+      Rows upper([&](unsigned row, unsigned k) { return a[row][8 * part + k]; });
+      Rows lower([&](unsigned row, unsigned k) { return a[row + 8][8 * part + k]; });
+      Rows columns([&](unsigned column, unsigned k) { return b[8 * part + k][first + column]; });
+      tile.setA(part, upper.words, lower.words);
+      tile.setB(part, columns.words);
     }
-    warp.store(inst.places[e], result, mask);
+    // Row 2 e + lane / 16 and column lane % 16 of the matrix.
+    auto element = [&](unsigned e, unsigned lane) -> float & {
+      unsigned row = 2 * e + lane / kSide;
+      return tile.c[row % 8][lane % kSide - first][row / 8];
+    };
+    auto inTile = [&](unsigned lane) {
+      return lane % kSide >= first && lane % kSide < first + tensorcore::kColumns;
+    };
+    for (unsigned e = 0; e < kElements; ++e)
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        if (inTile(lane))
+          element(e, lane) =
+              std::bit_cast<float>(warp.words(inst.source(2 * kRegisters + e))[lane]);
+    tensorcore::multiplyAdd<false>(tile);
+    for (unsigned e = 0; e < kElements; ++e)
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        if (inTile(lane))
+          result[e][lane] = std::bit_cast<uint32_t>(element(e, lane));
   }
+  for (unsigned e = 0; e < kElements; ++e)
+    warp.store(inst.places[e], result[e], mask);
 }
 
 void takeMemory(InstDecoder &decoder) {
@@ -170,7 +196,8 @@ ExecFn decodeMultiply(InstDecoder &decoder) {
   decoder.readVector(Type::B32, registers);
   decoder.readVector(Type::B32, registers);
   decoder.readVector(Type::B32, kElements);
-  return isBFloat ? multiply<Type::BF16> : multiply<Type::F16>;
+  return isBFloat ? multiply<tensorcore::BFloats, kElements / 2>
+                  : multiply<tensorcore::Halves, kElements>;
 }
 
 ExecFn decode(InstDecoder &decoder) {
