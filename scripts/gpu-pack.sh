@@ -2,9 +2,10 @@
 # Packs everything that a machine with a GPU, but without LLVM, needs to run bench/gpu: compiled packages, the runtime's
 # sources, the scripts, the micro-benchmarks and, where nvcc and ptxas are here, their cubins.
 #
-#     gpu-pack.sh [--build=DIR] [--quick] OUT.tar.gz
+#     gpu-pack.sh [--build=DIR] [--gpu=NAME] [--quick] OUT.tar.gz
 #
-# --build: where attnc was built (build/release or build/dev if absent). --quick: the tiny specs alone, for a rehearsal.
+# --build: where attnc was built (build/release or build/dev if absent). --gpu: for which tiles are chosen (a100 if absent).
+# --quick: the tiny specs alone, for a rehearsal.
 # The same tree, tools and options give the same bytes. There: tar xzf OUT.tar.gz && python3 attnc-gpu/bench/gpu/run.py
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -14,15 +15,16 @@ fail() {
   printf 'error: %s\n' "$1" >&2
   exit 1
 }
-usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
-build="" quick=0 out=""
+build="" quick=0 gpu=a100 out=""
 for argument in "$@"; do
   case "$argument" in
     --build=*) build="${argument#--build=}" ;;
+    --gpu=*) gpu="${argument#--gpu=}" ;;
     --quick) quick=1 ;;
     --help | -h) usage && exit 0 ;;
-    -*) fail "unknown option '$argument': --build=DIR and --quick are known" ;;
+    -*) fail "unknown option '$argument': --build=DIR, --gpu=NAME and --quick are known" ;;
     *) [ -z "$out" ] || fail "one file is written, but there are '$out' and '$argument'" && out="$argument" ;;
   esac
 done
@@ -51,7 +53,7 @@ copy_sources() {
 
 # bench/gpu/pack.py: what to compile and to predict, the manifest.
 compile_packages() {
-  python3 "$bundle/bench/gpu/pack.py" packages --attnc="$attnc" --bundle="$bundle" $([ $quick -eq 0 ] || echo --quick)
+  python3 "$bundle/bench/gpu/pack.py" packages --attnc="$attnc" --bundle="$bundle" --gpu="$gpu" $([ $quick -eq 0 ] || echo --quick)
 }
 
 # Cubins for Hopper, PTX for any other chip. nvcc -std=c++17: what the kernels are written in.

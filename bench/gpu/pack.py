@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fills a bundle for a machine with a GPU: scripts/gpu-pack.sh calls it. Standard library only.
 
-    pack.py packages --attnc=PROGRAM --bundle=FOLDER [--quick]   compiles the specs, asks the simulator about the cases
+    pack.py packages --attnc=PROGRAM --bundle=FOLDER [--quick] [--gpu=NAME]   compiles the specs, asks the simulator about the cases
     pack.py manifest --attnc=PROGRAM --bundle=FOLDER --source=TREE
 """
 import argparse
@@ -30,7 +30,7 @@ def packages(options):
     cases = [case for case in cases_of(bundle) if case.get("quick") or not options.quick]
     for spec in dict.fromkeys(case["spec"] for case in cases):
         source, target = bundle / "bench/gpu/specs" / f"{spec}.attn", bundle / "packages" / f"{spec}.attnpkg"
-        done = said([options.attnc, "compile", source, "--emit=package", f"--target={','.join(TARGETS)}", "-o", target])
+        done = said([options.attnc, "compile", source, "--emit=package", f"--target={','.join(TARGETS)}", f"--gpu={options.gpu}", "-o", target])
         if done.returncode == 0:
             compiled.append(spec)
             continue
@@ -117,6 +117,7 @@ def main():
         verb.add_argument("--attnc", type=Path, required=True)
         verb.add_argument("--bundle", type=Path, required=True)
     verbs.choices["packages"].add_argument("--quick", action="store_true")
+    verbs.choices["packages"].add_argument("--gpu", default="a100", help="the GPU for which tiles are chosen")
     verbs.choices["manifest"].add_argument("--source", required=True)
     options = parser.parse_args()
     options.function(options)

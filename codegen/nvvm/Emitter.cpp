@@ -34,6 +34,10 @@ Value Emitter::shuffleXor(Value x, int mask) {
                               NVVM::ShflKind::bfly, UnitAttr());
 }
 
+Value Emitter::anyLane(Value condition) {
+  return NVVM::VoteSyncOp::create(b, loc, b.getI1Type(), i32(-1), condition, NVVM::VoteSyncKind::any);
+}
+
 Value Emitter::sharedPtx(Type result, StringRef text, StringRef constraints, ValueRange operands) {
   auto op = LLVM::InlineAsmOp::create(
       b, loc, result ? TypeRange(result) : TypeRange(), operands, text, constraints,

@@ -62,6 +62,7 @@ public:
   Value bitXor(Value x, Value y) { return make<mlir::arith::XOrIOp>(x, y); }
   Value bitXor(Value x, int64_t y) { return y ? bitXor(x, i32(y)) : x; }
   Value both(Value x, Value y) { return make<mlir::arith::AndIOp>(x, y); }
+  Value either(Value x, Value y) { return make<mlir::arith::OrIOp>(x, y); }
   Value lessThan(Value x, Value y) {
     return make<mlir::arith::CmpIOp>(mlir::arith::CmpIPredicate::slt, x, y);
   }
@@ -77,6 +78,10 @@ public:
   Value mulF(Value x, Value y) { return mlir::arith::MulFOp::create(b, loc, x, y); }
   Value maxF(Value x, Value y) { return mlir::arith::MaxNumFOp::create(b, loc, x, y); }
   Value fma(Value x, Value y, Value z) { return mlir::LLVM::FMAOp::create(b, loc, x, y, z); }
+  /// False for NaN.
+  Value lessThanF(Value x, Value y) {
+    return mlir::arith::CmpFOp::create(b, loc, mlir::arith::CmpFPredicate::OLT, x, y);
+  }
   Value equalF(Value x, Value y) {
     return mlir::arith::CmpFOp::create(b, loc, mlir::arith::CmpFPredicate::OEQ, x, y);
   }
@@ -123,6 +128,8 @@ public:
   void awaitCopies(int pending) { mlir::NVVM::CpAsyncWaitGroupOp::create(b, loc, pending); }
   /// The value of the lane whose number differs in the bits of `mask`.
   Value shuffleXor(Value x, int mask);
+  /// Whether `condition` holds in some lane of the warp.
+  Value anyLane(Value condition);
 
   /// Inline PTX that reads or writes shared memory.
   Value sharedPtx(Type result, llvm::StringRef text, llvm::StringRef constraints,

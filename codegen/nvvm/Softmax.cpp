@@ -60,26 +60,50 @@ static void forRow(Accumulator &matrix, unsigned row, llvm::function_ref<void(Va
       visit(fragment[2 * (row % 2) + i]);
 }
 
+/// Powers of two by which a maximum may grow before a row is rescaled to it. Weights then stay below 2^8, far within
+/// f16, and most steps of a long row rescale nothing (as FlashAttention-4 does).
+static constexpr float kSlack = 8;
+
+/// What exponents are taken from: factor * max. A row that has seen no key yet subtracts 0: its weights are
+/// exp(-inf) = 0, not NaN.
+static Value negatedPivot(Emitter &e, Value max, Value factor) {
+  Value pivot = e.select(e.equalF(max, e.negativeInfinity()), e.f32(0), e.mulF(max, factor));
+  return arith::NegFOp::create(e.b, e.loc, pivot);
+}
+
+/// The state of rows whose maxima become `tops`.
+static SoftmaxState rescaled(Emitter &e, const SoftmaxState &state, const Values &tops, Value factor) {
+  SoftmaxState next = state;
+  next.max = tops;
+  for (unsigned row = 0; row < tops.size(); ++row) {
+    Value rescale = e.exp2(e.fma(state.max[row], factor, negatedPivot(e, tops[row], factor)));
+    next.sum[row] = e.mulF(state.sum[row], rescale);
+    forRow(next.acc, row, [&](Value &x) { x = e.mulF(x, rescale); });
+  }
+  return next;
+}
+
 SoftmaxState onlineSoftmax(Emitter &e, const Plan &plan, Accumulator &scores,
                            const SoftmaxState &state) {
-  SoftmaxState next = state;
-  Value factor = exponentFactor(e, plan), minusInfinity = e.negativeInfinity();
+  Value factor = exponentFactor(e, plan), grows = e.i1(false);
+  Values tops;
   for (unsigned row = 0; row < 2 * plan.blocks; ++row) {
-    Value max = state.max[row];
-    forRow(scores, row, [&](Value &s) { max = e.maxF(max, s); });
-    max = acrossQuad(e, max, [&](Value x, Value y) { return e.maxF(x, y); });
-    next.max[row] = max;
-    // A row that has seen no key yet subtracts 0: its weights are exp(-inf) = 0, not NaN.
-    Value pivot = e.select(e.equalF(max, minusInfinity), e.f32(0), e.mulF(max, factor));
-    Value shift = arith::NegFOp::create(e.b, e.loc, pivot);
-    Value rescale = e.exp2(e.fma(state.max[row], factor, shift));
-    Value sum = e.mulF(state.sum[row], rescale);
+    Value top = state.max[row];
+    forRow(scores, row, [&](Value &s) { top = e.maxF(top, s); });
+    tops.push_back(acrossQuad(e, top, [&](Value x, Value y) { return e.maxF(x, y); }));
+    // Where there was no key before, by infinity; where there is none yet, by NaN, which is not more.
+    Value growth = e.mulF(e.subF(tops.back(), state.max[row]), factor);
+    grows = e.either(grows, e.lessThanF(e.f32(kSlack), growth));
+  }
+  Values flat = e.when(e.anyLane(grows), state.flat(), [&] { return rescaled(e, state, tops, factor).flat(); });
+  ValueRange values = flat;
+  SoftmaxState next = SoftmaxState::unflatten(values, plan);
+  for (unsigned row = 0; row < 2 * plan.blocks; ++row) {
+    Value shift = negatedPivot(e, next.max[row], factor);
     forRow(scores, row, [&](Value &s) {
       s = e.exp2(e.fma(s, factor, shift));
-      sum = e.addF(sum, s);
+      next.sum[row] = e.addF(next.sum[row], s);
     });
-    next.sum[row] = sum;
-    forRow(next.acc, row, [&](Value &x) { x = e.mulF(x, rescale); });
   }
   return next;
 }

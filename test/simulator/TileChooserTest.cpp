@@ -36,7 +36,7 @@ std::string kernel(const std::string &tokens, const std::string &mask, const std
 }
 
 TEST(TileChooser, ordersDistinctTilesThatFit) {
-  for (const char *tokens : {"4096", "?", "64, 64", "?, 32", "16, 32, 32", "4, 8, 16, 16"}) {
+  for (const char *tokens : {"4096", "?", "64, 64", "?, 32", "16, 32, 32", "8, 8, 16, 16"}) {
     int dims = int(std::count(tokens, tokens + strlen(tokens), ',')) + 1;
     std::string window = "5";
     for (int d = 1; d < dims; ++d)
