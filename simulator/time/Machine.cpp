@@ -98,11 +98,11 @@ Constants hopper() {
       {2700, 1000, 5000, kHopperFit},
       {3, 2, 6, "empty kernels back to back on a stream"},
       {2713, 2700, 2731, "mma.m16n8k16 every 6.04 cycles a sub-partition, measured on an H200"},
-      {11.2, 8, 14, kWarpFit},
-      {1.7, 1.3, 2.2, kWarpFit},
-      {0.8, 0.5, 1.2, kWarpFit},
-      {2500, 500, 6000, kWarpFit},
-      {290, 130, 490, kWarpFit},
+      {9, 6, 13, kWarpFit},
+      {2, 1.4, 2.4, kWarpFit},
+      {0.63, 0.3, 1.2, kWarpFit},
+      {5800, 2000, 9000, kWarpFit},
+      {310, 130, 490, kWarpFit},
   }};
 }
 

@@ -60,14 +60,14 @@ static double norm(double p, std::initializer_list<double> values) {
 }
 
 /// A warp reads the whole key and value tile for its rows, and q unless its registers hold it; the copies write the
-/// tiles.
+/// tiles. Outputs are rescaled so seldom that it costs nothing.
 static StepCycles stepOfWarps(const Machine &m, const KernelShape &s, bool isMasked) {
   double rows = double(s.rows), n = double(s.columns), scores = rows * n, dims = double(s.headDim + s.valueDim),
          b = double(bytesOf(s.precision));
   StepCycles c;
   c.matrix = 2 * scores * dims / m[WarpMatrixF16];
   c.exp = scores / m[ExpPerClock];
-  c.alu = (scores * m[WarpScoreOps] + rows * double(s.valueDim) * m[RescaleOps]) / m[AluPerClock];
+  c.alu = scores * m[WarpScoreOps] / m[AluPerClock];
   c.mask = isMasked ? scores * s.maskOps / m[AluPerClock] : 0;
   double reads = rows / double(s.rowsPerWarp) + 1;
   c.shared = (reads * n * dims * b + (s.queryInRegisters ? 0 : rows * double(s.headDim) * b)) / m[SharedBytesPerClock];

@@ -49,6 +49,7 @@ struct Row {
   KernelShape shape;
   Work work;
   double ms;
+  bool isAside; ///< not fitted
   double predicted(const Machine &machine) const {
     return predict(machine, shape, work, {}, Scheduling::ByClass).us / 1e3;
   }
@@ -81,7 +82,7 @@ std::optional<Row> rowOf(const Json &entry, const Json &oneCase) {
                 findTarget("sm_80")->sharedBytes);
   Row row{fmt::format("{} {} {}", entry["case"].get<std::string>(), entry["q_tile"].get<std::string>(),
                       entry["k_tile"].get<std::string>()),
-          warpKernel(plan, Precision::BF16, h200()), workOf(*problem), entry["median_ms"]};
+          warpKernel(plan, Precision::BF16, h200()), workOf(*problem), entry["median_ms"], entry.value("aside", false)};
   for (const MaskGroup &group : problem->groups) {
     if (group.readsInputs)
       return std::nullopt;
@@ -107,26 +108,36 @@ const std::vector<Row> &rows() {
 }
 
 TEST(Measured, kernelsOnH200) {
-  double sum = 0, worst = 0;
+  struct Errors {
+    double sum = 0, worst = 0;
+    int count = 0;
+    double mean() const { return sum / count; }
+  } fitted, aside;
   fmt::print("{:60} {:>10} {:>10} {:>8}\n", "case, query tile, key tile", "measured", "predicted", "error");
   for (const Row &row : rows()) {
     double predicted = row.predicted(h200()), error = std::abs(predicted / row.ms - 1);
-    fmt::print("{:60} {:7.3f} ms {:7.3f} ms {:+7.1f} %\n", row.name, row.ms, predicted, 100 * (predicted / row.ms - 1));
-    sum += error;
-    worst = std::max(worst, error);
+    fmt::print("{:60} {:7.3f} ms {:7.3f} ms {:+7.1f} %{}\n", row.name, row.ms, predicted, 100 * (predicted / row.ms - 1),
+               row.isAside ? "  aside" : "");
+    Errors &errors = row.isAside ? aside : fitted;
+    errors.sum += error;
+    errors.worst = std::max(errors.worst, error);
+    ++errors.count;
   }
-  double mean = sum / double(rows().size());
-  fmt::print("{} rows: mean error {:.1f} %, worst {:.1f} %\n", rows().size(), 100 * mean, 100 * worst);
-  ASSERT_GE(rows().size(), 80u);
-  EXPECT_LE(mean, 0.08);
-  EXPECT_LE(worst, 0.30);
+  fmt::print("{} rows: mean error {:.1f} %, worst {:.1f} %; {} aside: mean {:.1f} %, worst {:.1f} %\n", fitted.count,
+             100 * fitted.mean(), 100 * fitted.worst, aside.count, 100 * aside.mean(), 100 * aside.worst);
+  ASSERT_GE(fitted.count, 60);
+  ASSERT_GE(aside.count, 7);
+  EXPECT_LE(fitted.mean(), 0.08);
+  EXPECT_LE(fitted.worst, 0.30);
+  EXPECT_LE(aside.mean(), 0.15);
 }
 
 /// The constants of Machine.cpp are those that fit these rows.
 TEST(Measured, constantsAreTheFitted) {
   std::vector<Observation> observations;
   for (const Row &row : rows())
-    observations.push_back({row.name, row.ms, 0.05, [&row](const Machine &machine) { return row.predicted(machine); }});
+    if (!row.isAside)
+      observations.push_back({row.name, row.ms, 0.05, [&row](const Machine &machine) { return row.predicted(machine); }});
   std::vector<Constant> which{Constant::WarpScoreOps, Constant::WarpOverlapPower, Constant::WarpOverlapMore,
                               Constant::WarpFixedCycles, Constant::WarpStepCycles};
   Expected<FitReport> report = fitObservations(h200(), observations, which);

@@ -21,7 +21,7 @@ TEST(WarpStep, unitsByHand) {
   StepCycles c = stepCycles(m, warpShape(), false);
   EXPECT_DOUBLE_EQ(c.matrix, 4.0 * 128 * 64 * 128 / m[Constant::WarpMatrixF16]);
   EXPECT_DOUBLE_EQ(c.exp, 128 * 64 / 16.0);
-  EXPECT_DOUBLE_EQ(c.alu, (128 * 64 * m[Constant::WarpScoreOps] + 128 * 128) / 128);
+  EXPECT_DOUBLE_EQ(c.alu, 128 * 64 * m[Constant::WarpScoreOps] / 128);
   // k and v of 16 KB each, for each of four warps and once by the copies; q of 32 KB.
   EXPECT_DOUBLE_EQ(c.shared, (5 * 32768 + 32768) / 128.0);
   KernelShape held = warpShape();
