@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <span>
 #include <thread>
@@ -106,10 +107,12 @@ public:
   }
 
   void run() {
+    std::clock_t begun = std::clock();
     RunReport report = take(kernel.run(plan));
     share = double(report.visitedTiles) / double(report.allTiles);
     fullShare = double(report.fullTiles) / double(report.visitedTiles);
     seconds.push_back(report.seconds);
+    processorSeconds.push_back(double(std::clock() - begun) / CLOCKS_PER_SEC);
   }
   double denseFlops() const { return 4.0 * 4096 * 4096 * double(shape[1] * headDim); }
 
@@ -122,7 +125,8 @@ public:
   std::vector<int32_t> labels;
   LaunchPlan plan;
   double share = 0, fullShare = 0; ///< of all tiles visited, of those full
-  std::vector<double> seconds;     ///< the first is of a cold run
+  /// Of each run, the first of which is cold: wall time, and processor time of all threads.
+  std::vector<double> seconds, processorSeconds;
 
 private:
   Tensor random(uint64_t seed) const { return take(Tensor::randomNormal(shape, dtype, seed)); }
@@ -136,28 +140,38 @@ private:
   }
 };
 
+std::string nameOf(const Family &family, const Mask &mask) {
+  return fmt::format("{} {} {}", family.dtype, family.headDim, mask.name);
+}
+
 /// What one case came to, over the repeats.
 struct Row {
   std::string name;
   unsigned threads;
   double milliseconds, compileMilliseconds, visited, full;
+  /// The same by processor time, which leaves out what other processes took.
+  Statistics ofProcessors;
   Statistics ofPeak;  ///< GFLOP/s of the visited tiles per GFLOP/s of the multipliers
   Statistics ofShare; ///< seconds per visited share of the dense kernel's seconds
 };
 
 Row rowOf(const Family &family, unsigned threads, const Case &c, const Case &dense,
           const std::vector<double> &peaks) {
-  std::vector<double> ofPeak, ofShare, times(c.seconds.begin() + 1, c.seconds.end());
+  std::vector<double> ofPeak, ofProcessors, ofShare;
+  std::vector<double> times(c.seconds.begin() + 1, c.seconds.end());
   for (size_t i = 0; i < peaks.size(); ++i) {
-    ofPeak.push_back(c.denseFlops() * c.share / times[i] * 1e-9 / peaks[i]);
+    double gflop = c.denseFlops() * c.share * 1e-9;
+    ofPeak.push_back(gflop / times[i] / peaks[i]);
+    ofProcessors.push_back(gflop / c.processorSeconds[i + 1] / (peaks[i] / threads));
     ofShare.push_back(times[i] / (c.share * dense.seconds[i + 1]));
   }
-  return {fmt::format("{} {} {}", family.dtype, family.headDim, c.mask.name),
+  return {nameOf(family, c.mask),
           threads,
           statisticsOf(times).median * 1e3,
           c.kernel.compileSeconds() * 1e3,
           c.share,
           c.fullShare,
+          statisticsOf(ofProcessors),
           statisticsOf(ofPeak),
           statisticsOf(ofShare)};
 }
@@ -196,11 +210,12 @@ Options parse(std::span<char *> arguments) {
 }
 
 void printRow(const Row &row) {
-  fmt::print("{:34} {:2} {:8.1f} {:6.1f} {:6.1f} {:8.1f} ({:4.1f}..{:5.1f}) {:8.3f} "
+  fmt::print("{:34} {:2} {:8.1f} {:6.1f} {:6.1f} {:7.1f} {:6.1f} ({:4.1f}..{:5.1f}) {:7.3f} "
              "({:.3f}..{:.3f}) {:7.0f}\n",
              row.name, row.threads, row.milliseconds, 100 * row.visited, 100 * row.full,
-             100 * row.ofPeak.median, 100 * row.ofPeak.low, 100 * row.ofPeak.high,
-             row.ofShare.median, row.ofShare.low, row.ofShare.high, row.compileMilliseconds);
+             100 * row.ofProcessors.median, 100 * row.ofPeak.median, 100 * row.ofPeak.low,
+             100 * row.ofPeak.high, row.ofShare.median, row.ofShare.low, row.ofShare.high,
+             row.compileMilliseconds);
 }
 
 nlohmann::ordered_json jsonOf(const Row &row) {
@@ -213,8 +228,22 @@ nlohmann::ordered_json jsonOf(const Row &row) {
           {"visited_share", row.visited},
           {"full_share", row.full},
           {"of_peak", statistics(row.ofPeak)},
+          {"of_peak_by_processor_time", statistics(row.ofProcessors)},
           {"of_visited_share_of_dense", statistics(row.ofShare)},
           {"compile_ms", row.compileMilliseconds}};
+}
+
+/// Those that are asked for, behind the dense one that they are compared with.
+std::vector<const Mask *> masksOf(const Family &family, const Options &options) {
+  std::vector<const Mask *> masks{&kMasks.front()};
+  bool any = false;
+  for (const Mask &mask : std::span(kMasks).first(family.sparse ? kMasks.size() : 1)) {
+    bool wanted = nameOf(family, mask).find(options.only) != std::string::npos;
+    any |= wanted;
+    if (wanted && &mask != masks.front())
+      masks.push_back(&mask);
+  }
+  return any ? masks : std::vector<const Mask *>();
 }
 
 /// All cases of one type and head dimension on so many threads, in turns.
@@ -224,8 +253,8 @@ std::vector<Row> measure(const Family &family, unsigned threads, const Options &
   engineOptions.threads = threads;
   Engine engine(engineOptions);
   std::vector<std::unique_ptr<Case>> cases;
-  for (const Mask &mask : std::span(kMasks).first(family.sparse ? kMasks.size() : 1))
-    cases.push_back(std::make_unique<Case>(family, mask, engine, 2 * threads));
+  for (const Mask *mask : masksOf(family, options))
+    cases.push_back(std::make_unique<Case>(family, *mask, engine, 2 * threads));
   peaks.clear();
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
     peaks.push_back(bench::fmaPeak(hostIsaLevel(), threads));
@@ -249,14 +278,14 @@ int main(int argc, char **argv) {
   if (!options.json)
     fmt::print("4096 tokens, {} repeats, {}; 2 heads a thread; median (lowest..highest)\n"
                "of peak: visited tiles' FLOP/s per FLOP/s of f32 multiply-adds between registers;\n"
+               "by cpu: the same by processor time, which leaves out what other processes took;\n"
                "of share: time per visited share of the dense kernel's time\n"
-               "{:34} {:>2} {:>8} {:>6} {:>6} {:>22} {:>24} {:>7}\n",
+               "{:34} {:>2} {:>8} {:>6} {:>6} {:>7} {:>20} {:>23} {:>7}\n",
                options.repeats, isaLevelName(hostIsaLevel()), "case", "th", "ms", "vis %", "full %",
-               "% of peak", "of share", "compile");
+               "by cpu", "% of peak", "of share", "compile");
   for (const Family &family : kFamilies)
     for (unsigned threads : options.threads) {
-      if (fmt::format("{} {}", family.dtype, family.headDim).find(options.only) ==
-          std::string::npos)
+      if (masksOf(family, options).empty())
         continue;
       std::vector<double> peaks;
       std::vector<Row> rows = measure(family, threads, options, peaks);

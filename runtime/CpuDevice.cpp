@@ -145,7 +145,7 @@ Expected<std::shared_ptr<Device>> openCpu(std::string_view text, Fault &fault) {
   int64_t threads = 0;
   std::string isa(isaLevelName(hostIsaLevel()));
   options.take("threads", threads, 0, WorkerPool::kMaxWorkers);
-  options.take("isa", isa, {"baseline", "avx2", "avx512"});
+  options.take("isa", isa, {"baseline", "avx2", "avx512", "avx512bf16"});
   fault = Fault::Invalid;
   if (Status status = options.finish("cpu"); !status)
     return status.takeError();

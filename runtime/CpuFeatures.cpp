@@ -27,13 +27,15 @@ IsaLevel detect() {
   constexpr unsigned kAvx512 =
       1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; // F DQ CD BW VL
   bool avx512 = (savedLow & kZmm) == kZmm && (ebx & kAvx512) == kAvx512;
-  return avx512 ? IsaLevel::Avx512 : IsaLevel::Avx2;
+  if (!avx512)
+    return IsaLevel::Avx2;
+  constexpr unsigned kBf16 = 1u << 5;
+  bool bf16 = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & kBf16);
+  return bf16 ? IsaLevel::Avx512Bf16 : IsaLevel::Avx512;
 }
 #else
 IsaLevel detect() { return IsaLevel::Baseline; }
 #endif
-
-constexpr IsaLevel kLevels[] = {IsaLevel::Baseline, IsaLevel::Avx2, IsaLevel::Avx512};
 
 } // namespace
 
@@ -45,12 +47,14 @@ std::string_view isaLevelName(IsaLevel level) {
     return "avx2";
   case IsaLevel::Avx512:
     return "avx512";
+  case IsaLevel::Avx512Bf16:
+    return "avx512bf16";
   }
   return "baseline";
 }
 
 std::optional<IsaLevel> parseIsaLevel(std::string_view name) {
-  for (IsaLevel level : kLevels)
+  for (IsaLevel level : kIsaLevels)
     if (isaLevelName(level) == name)
       return level;
   return std::nullopt;

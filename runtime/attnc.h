@@ -109,7 +109,7 @@ ATTNC_API attnc_status attnc_package_section(const attnc_package *package, const
 ///
 /// `options` is NULL or a JSON object. An option that the device does not know is an error.
 ///   cpu       "threads": 0 is one for each processor (default)
-///             "isa": "baseline", "avx2" or "avx512": the highest level to be used
+///             "isa": "baseline", "avx2", "avx512" or "avx512bf16": the highest level to be used
 ///   emulator  "mode": "late" (default), "early" or "random": when asynchronous copies become
 ///             visible
 ///             "seed": of the random mode and of the order in which warps run, default 0

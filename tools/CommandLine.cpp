@@ -97,7 +97,7 @@ Verb addCompile(CLI::App &root) {
   a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
   a->tiles();
   a->text("--gpu", a->options.gpu, "NAME", "choose tiles for a100, h100, h200, b200 (default a100)");
-  a->text("--isa", a->isa, "baseline|avx2|avx512",
+  a->text("--isa", a->isa, "baseline|avx2|avx512|avx512bf16",
           "code for this CPU (default: the best here; in a package all)");
   a->text("--arch", a->arch, "sm_80,sm_90|none",
           "cubins of a package (default: these, where there is a ptxas)");
@@ -109,7 +109,7 @@ Verb addCompile(CLI::App &root) {
             options.spec = a->spec;
             values.extents("--q-tile", a->queryTile, 1, options.queryTile);
             values.extents("--k-tile", a->keyTile, 1, options.keyTile);
-            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
+            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512", "avx512bf16"}, options.isa);
             values.chips("--arch", a->arch, options.chips);
             values.format(a->formatName, a->json, {"text", "json"}, options.format);
             options.version = "attnc " ATTNC_VERSION;
@@ -167,7 +167,7 @@ Verb addRun(CLI::App &root) {
   a->text("--q-offset", a->offset, "N", "position of the first query (default: Nk - Nq)");
   a->text("--kernel", a->options.kernel, "NAME", "which kernel of the spec");
   a->tiles();
-  a->text("--isa", a->isa, "baseline|avx2|avx512", "code for this CPU (default: the best here)");
+  a->text("--isa", a->isa, "baseline|avx2|avx512|avx512bf16", "code for this CPU (default: the best here)");
   a->text("--threads", a->threads, "N", "workers (default: one per core)");
   a->text("--repeat", a->repeat, "N", "run N times and report the fastest");
   a->format("text|json");
@@ -184,7 +184,7 @@ Verb addRun(CLI::App &root) {
               options.queryOffset = offset;
             values.extents("--q-tile", a->queryTile, 1, options.queryTile);
             values.extents("--k-tile", a->keyTile, 1, options.keyTile);
-            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512"}, options.isa);
+            values.choice("--isa", a->isa, {"baseline", "avx2", "avx512", "avx512bf16"}, options.isa);
             values.count("--threads", a->threads, 1, 1024, options.threads);
             values.count("--repeat", a->repeat, 1, 1000000, options.repeat);
             values.count("--splits", a->splits, 1, 256, options.splits);

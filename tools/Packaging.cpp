@@ -19,6 +19,14 @@ std::string printed(Operation *op) {
   return text + "\n";
 }
 
+/// The levels whose code differs.
+std::vector<IsaLevel> levelsFor(AttentionOp op) {
+  std::vector<IsaLevel> levels(std::begin(kIsaLevels), std::end(kIsaLevels));
+  if (!op.getKey().getType().getElementType().isBF16())
+    std::erase(levels, IsaLevel::Avx512Bf16);
+  return levels;
+}
+
 /// Adds the sections of one target after the other, each from a copy of the spec.
 class Packager {
 public:
@@ -48,8 +56,10 @@ public:
 private:
   Status addCpu(ModuleOp spec, const Target &target) {
     std::vector<IsaLevel> isas = options.isas;
-    if (isas.empty())
-      isas = {IsaLevel::Baseline, IsaLevel::Avx2, IsaLevel::Avx512};
+    if (isas.empty()) {
+      c.restart(spec);
+      isas = levelsFor(c.attention());
+    }
     for (IsaLevel isa : isas) {
       c.restart(spec);
       FailureOr<KernelInfo> info = tileForLaunch(

@@ -12,7 +12,7 @@ struct PackagingOptions {
   std::string kernel;                      ///< empty: the only one of the spec
   std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
   std::string gpu;                         ///< for which they are chosen
-  std::vector<IsaLevel> isas;              ///< of the CPU; empty: all
+  std::vector<IsaLevel> isas;              ///< of the CPU; empty: all that differ
   std::vector<std::string> chips;          ///< for which ptxas makes cubins
   std::string version;                     ///< of the compiler, as the package says it
 };

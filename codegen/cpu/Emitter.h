@@ -54,7 +54,10 @@ public:
   Value addF(Value x, Value y) { return mlir::arith::AddFOp::create(b, loc, x, y); }
   Value subF(Value x, Value y) { return mlir::arith::SubFOp::create(b, loc, x, y); }
   Value mulF(Value x, Value y) { return mlir::arith::MulFOp::create(b, loc, x, y); }
-  Value maxF(Value x, Value y) { return mlir::arith::MaxNumFOp::create(b, loc, x, y); }
+  /// The larger; y where one is NaN, as x86's instruction has it.
+  Value maxF(Value x, Value y) {
+    return select(compareF(mlir::arith::CmpFPredicate::OGT, x, y), x, y);
+  }
   Value select(Value c, Value x, Value y) {
     return mlir::arith::SelectOp::create(b, loc, c, x, y);
   }
@@ -75,14 +78,24 @@ public:
                                      llvm::ArrayRef<mlir::LLVM::GEPArg>{offset});
   }
   Value atByte(Value base, int64_t bytes) {
+    if (bytes == 0)
+      return base;
     return mlir::LLVM::GEPOp::create(b, loc, ptr(), b.getI8Type(), base,
                                      llvm::ArrayRef<mlir::LLVM::GEPArg>{int32_t(bytes)});
   }
-  Value load(Type type, Value address) {
-    return mlir::LLVM::LoadOp::create(b, loc, type, address, alignmentOf(type));
+  Value load(Type type, Value address) { return load(type, address, alignmentOf(type)); }
+  Value load(Type type, Value address, unsigned alignment) {
+    return mlir::LLVM::LoadOp::create(b, loc, type, address, alignment);
   }
   void store(Value value, Value address) {
     mlir::LLVM::StoreOp::create(b, loc, value, address, alignmentOf(value.getType()));
+  }
+  /// Asks for the cache lines of `bytes` bytes, which will be read.
+  void prefetch(Value address, int64_t bytes) {
+    constexpr int64_t kLine = 64;
+    for (int64_t offset = 0; offset < bytes; offset += kLine)
+      mlir::LLVM::Prefetch::create(b, loc, atByte(address, offset), /*rw=*/0, /*hint=*/2,
+                                   /*cache=*/1);
   }
   /// A field of KernelArgs at a byte offset.
   Value argument(Value args, Type type, size_t offset) { return load(type, atByte(args, offset)); }

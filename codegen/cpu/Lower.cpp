@@ -28,6 +28,11 @@ public:
     launch.args = args;
     launch.headParamCount = headParamCount(op);
     launch.inputs.assign(op.getInputs().begin(), op.getInputs().end());
+    op.walk([&](Operation *inner) {
+      hasScore |= isa<tile::ScoreOp>(inner);
+      hasMask |= isa<tile::MaskOp>(inner);
+      hasZeroKeys |= isa<tile::InitOp>(inner) && inner->getNumRegions() > 0;
+    });
   }
 
   void run() {
@@ -37,6 +42,8 @@ public:
     mapped[body.getArgument(1)] = head;
     mapped[body.getArgument(2)] = queryTile;
     rows = tiles.enterQueryTile(e.toI64(queryTile));
+    if (hasScore || hasMask || hasZeroKeys)
+      tiles.fillQueryCoordinates();
     for (Operation &inner : body)
       lower(inner);
   }
@@ -106,18 +113,39 @@ private:
         e.load(i32, e.at(table, i32, e.toI64(lookup(symbol.getHead()))));
   }
 
-  Matrix matrix(int64_t offset, int64_t stride) { return {e.atByte(memory, offset), stride}; }
-  Matrix scores() { return matrix(scratch.scores, scratch.paddedKeys); }
-  Matrix acc() { return matrix(scratch.acc, scratch.paddedDv); }
-  Value element(Matrix m, Value row, Value column) {
-    return e.at(m.base, f32, e.add(e.mul(row, e.i64(m.stride)), column));
+  Value buffer(int64_t offset) { return e.atByte(memory, offset); }
+  /// The part of a buffer of `floats` floats per query that is the present block's.
+  Value ofBlock(int64_t offset, int64_t floats) {
+    return e.at(buffer(offset), f32, e.mul(block, e.i64(floats)));
   }
-  Value columnEntry(int64_t offset, Value row) { return e.at(e.atByte(memory, offset), f32, row); }
-  void forRows(llvm::function_ref<void(Value)> body) {
-    e.loop(e.i64(0), rows, e.i64(1), body);
+  /// A vector of row `row` of [rows][columns].
+  Value inColumns(Value base, Value row, Value column) {
+    return e.at(base, f32, e.add(e.mul(row, e.i64(scratch.columns)), column));
   }
-  void forColumns(int64_t columns, llvm::function_ref<void(Value)> body) {
-    e.loop(0, columns, e.machine.width, body);
+  Value scores(Value key, Value column) {
+    return inColumns(buffer(scratch.scores), key, column);
+  }
+  Value scores(Value key, int64_t vector) {
+    return scores(key, e.i64(vector * e.machine.width));
+  }
+  Value acc(Value row, int64_t vector) {
+    return inColumns(ofBlock(scratch.acc, scratch.accRows), row, e.i64(vector * e.machine.width));
+  }
+  Value ofQuery(int64_t offset, Value row) { return e.at(buffer(offset), f32, row); }
+  Value ofQuery(int64_t offset, int64_t vector) {
+    return ofQuery(offset, e.add(block, e.i64(vector * e.machine.width)));
+  }
+  Type vector() { return e.vec(f32); }
+
+  /// Sets `block` to the first query of each block in turn.
+  void forBlocks(llvm::function_ref<void()> body) {
+    e.loop(e.i64(0), rows, e.i64(scratch.columns), [&](Value first) {
+      block = first;
+      body();
+    });
+  }
+  void forKeys(llvm::function_ref<void(Value)> body) {
+    e.loop(0, scratch.paddedKeys, 1, body);
   }
 
   /// The body for the region that is the head's.
@@ -131,10 +159,11 @@ private:
 
   void lowerInit(tile::InitOp init) {
     Value zero = e.splat(e.f32(0));
-    forRows([&](Value row) {
-      forColumns(scratch.paddedDv, [&](Value j) { e.store(zero, element(acc(), row, j)); });
-      e.store(e.negativeInfinity(), columnEntry(scratch.max, row));
-      e.store(e.f32(0), columnEntry(scratch.sum, row));
+    e.loop(e.i64(0), e.mul(rows, e.i64(scratch.accRows)), e.i64(e.machine.width),
+           [&](Value i) { e.store(zero, e.at(buffer(scratch.acc), f32, i)); });
+    e.loop(e.i64(0), rows, e.i64(e.machine.width), [&](Value row) {
+      e.store(e.splat(e.negativeInfinity()), ofQuery(scratch.max, row));
+      e.store(zero, ofQuery(scratch.sum, row));
     });
     if (!init.getFormulas().empty())
       withFormula(init.getFormulas(), lookup(init.getFormula()),
@@ -143,93 +172,101 @@ private:
 
   /// Rows that start with keys whose score is 0.
   void addZeroKeys(Block &formula) {
-    SmallVector<unsigned> rowArguments;
+    SmallVector<unsigned> queryArguments;
     for (unsigned d = 0; d < op.getRank(); ++d)
-      rowArguments.push_back(2 + d);
-    ElementRegion region(e, launch, formula, rowArguments, {});
+      queryArguments.push_back(2 + d);
+    ElementRegion region(e, launch, formula, queryArguments, {});
     region.bind(0, batch);
     region.bind(1, head);
     region.emitTileLevel();
-    forRows([&](Value row) {
-      SmallVector<Value> coords = tiles.queryRow(row).coords;
-      for (auto [argument, coord] : llvm::zip_equal(rowArguments, coords))
-        region.bind(argument, e.toI32(coord));
-      region.emitRowLevel();
-      Value count = region.rowResult();
-      e.when(e.lessThan(e.i32(0), count), [&] {
-        e.store(e.f32(0), columnEntry(scratch.max, row));
-        e.store(arith::SIToFPOp::create(e.b, e.loc, f32, count), columnEntry(scratch.sum, row));
-      });
+    e.loop(e.i64(0), rows, e.i64(e.machine.width), [&](Value row) {
+      for (auto [d, argument] : llvm::enumerate(queryArguments))
+        region.bind(argument, tiles.queryCoordinates(d, row));
+      region.emitQueryLevel();
+      Value count = region.result();
+      Value some = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sgt, count,
+                                         e.splat(e.i32(0)));
+      Value sum = arith::SIToFPOp::create(e.b, e.loc, vector(), count);
+      Value zero = e.splat(e.f32(0));
+      e.store(e.select(some, zero, e.splat(e.negativeInfinity())), ofQuery(scratch.max, row));
+      e.store(e.select(some, sum, zero), ofQuery(scratch.sum, row));
     });
   }
 
   void lowerLoad(tile::LoadOp load) {
     Value b = e.toI64(lookup(load.getBatch())), h = e.toI64(lookup(load.getHead()));
     if (load.getQuery())
-      return tiles.loadQuery(b, h, scaleOf());
+      return tiles.loadQuery(b, h);
     // By use, not by source: keys and values may be one tensor.
     auto feeds = [&](auto isUser) { return llvm::any_of(load->getUsers(), isUser); };
     if (feeds([](Operation *user) { return isa<tile::ScoresOp>(user); }))
-      tiles.loadKeys(b, h);
+      tiles.loadKeys(b, kvHead = h);
     if (feeds([](Operation *user) { return isa<tile::AccumulateOp>(user); }))
       tiles.loadValues(b, h);
   }
 
-  /// The scale is folded into the query tile, once per tile instead of once per score.
-  float scaleOf() {
-    float scale = 1;
-    op.walk([&](tile::ScoresOp s) { scale = s.getScale().convertToDouble(); });
-    return scale;
-  }
-
+  /// The tiles are loaded once; what is computed of them, block after block of queries.
   void lowerForKeys(tile::ForKeysOp loop) {
     Block &body = loop.getBody().front();
+    auto isComputed = [](Operation &inner) {
+      return isa<tile::ScoresOp, tile::ScoreOp, tile::MaskOp, tile::SoftmaxOp,
+                 tile::AccumulateOp>(inner);
+    };
     tiles.forKeyTiles(e.toI64(batch), e.toI64(head), e.toI64(queryTile),
                       [&](const VisitedTile &tile) {
                         mapped[body.getArgument(0)] = tile.number;
                         mapped[body.getArgument(1)] = tile.partial;
                         mapped[body.getArgument(2)] = tile.listed;
+                        if (hasScore)
+                          tiles.fillKeyCoordinates();
+                        else if (hasMask)
+                          e.when(tile.partial, [&] { tiles.fillKeyCoordinates(); });
                         for (Operation &inner : body)
-                          lower(inner);
+                          if (!isComputed(inner))
+                            lower(inner);
+                        forBlocks([&] {
+                          for (Operation &inner : body)
+                            if (isComputed(inner))
+                              lower(inner);
+                        });
                       });
   }
 
-  void lowerScores(tile::ScoresOp) {
-    emitProduct(e, matrix(scratch.query, scratch.headDimQk),
-                matrix(scratch.keyPanel, scratch.paddedKeys), scores(), rows, scratch.paddedKeys,
-                scratch.headDimQk, /*accumulate=*/false);
-    if (scratch.paddedKeys == scratch.keyRows)
-      return;
-    // Columns that only pad the registers are no keys.
-    forRows([&](Value row) {
-      e.loop(scratch.keyRows, scratch.paddedKeys, 1, [&](Value j) {
-        e.store(e.negativeInfinity(), element(scores(), row, j));
+  /// Scores are kept times log2 e from where the mask and the softmax see them: weights are powers of 2.
+  void lowerScores(tile::ScoresOp op) {
+    float scale = op.getScale().convertToDouble();
+    Value factor = e.splat(e.f32(hasScore ? scale : scale * kLog2e));
+    emitProduct(e, {buffer(scratch.keyTable), /*linesAreRows=*/true},
+                ofBlock(scratch.query, scratch.panelRows), scratch.paddedKeys, scratch.depthQk,
+                scratch.pairs,
+                {nullptr,
+                 [&](Value sum, Value key, int64_t v) {
+                   e.store(e.mulF(sum, factor), scores(key, v));
+                 },
+                 [&](Value key) { tiles.prefetchNext(e.toI64(batch), kvHead, block, key); }});
+  }
+
+  void lowerScore(tile::ScoreOp score) {
+    ElementRegion region(e, launch, score.getBody().front(), {3}, {4}, {0});
+    region.bind(1, batch);
+    region.bind(2, head);
+    region.emitTileLevel();
+    Value log2e = e.splat(e.f32(kLog2e));
+    forBlockVectors([&](Value column) {
+      region.bind(3, tiles.queryCoordinates(op.getRank(), e.add(block, column)));
+      region.emitQueryLevel();
+      forKeys([&](Value key) {
+        Value target = scores(key, column);
+        region.bind(0, e.load(vector(), target));
+        region.bind(4, tiles.keyCoordinate(op.getRank(), key));
+        region.emitKeyLevel();
+        e.store(e.mulF(region.result(), log2e), target);
       });
     });
   }
 
-  void lowerScore(tile::ScoreOp score) {
-    ElementRegion region(e, launch, score.getBody().front(), {3}, {0, 4});
-    region.bind(1, batch);
-    region.bind(2, head);
-    region.emitTileLevel();
-    forRows([&](Value row) {
-      region.bind(3, e.toI32(tiles.queryRow(row).position));
-      region.emitRowLevel();
-      forColumns(scratch.paddedKeys, [&](Value j) {
-        Value target = element(scores(), row, j);
-        region.bind(0, e.load(e.vec(f32), target));
-        region.bind(4, tiles.keyCoordinate(op.getRank(), j));
-        e.store(region.emitColumnLevel(), target);
-      });
-    });
-    // A score region may move -inf of the padding; the mask and the softmax must still see it.
-    if (scratch.paddedKeys != scratch.keyRows)
-      forRows([&](Value row) {
-        e.loop(scratch.keyRows, scratch.paddedKeys, 1, [&](Value j) {
-          e.store(e.negativeInfinity(), element(scores(), row, j));
-        });
-      });
+  void forBlockVectors(llvm::function_ref<void(Value)> body) {
+    e.loop(0, scratch.columns, e.machine.width, body);
   }
 
   void lowerMask(tile::MaskOp mask) {
@@ -241,104 +278,151 @@ private:
 
   void lowerFormula(Block &formula, Value listed) {
     unsigned rank = op.getRank();
-    SmallVector<unsigned> rowArguments, columnArguments;
+    SmallVector<unsigned> queryArguments, keyArguments;
     for (unsigned d = 0; d < rank; ++d) {
-      rowArguments.push_back(2 + d);
-      columnArguments.push_back(2 + rank + d);
+      queryArguments.push_back(2 + d);
+      keyArguments.push_back(2 + rank + d);
     }
-    ElementRegion region(e, launch, formula, rowArguments, columnArguments);
+    ElementRegion region(e, launch, formula, queryArguments, keyArguments);
     region.bind(0, batch);
     region.bind(1, head);
     region.bind(2 + 2 * rank, listed);
     region.emitTileLevel();
     Value hidden = e.splat(e.negativeInfinity());
-    forRows([&](Value row) {
-      SmallVector<Value> coords = tiles.queryRow(row).coords;
+    forBlockVectors([&](Value column) {
       for (unsigned d = 0; d < rank; ++d)
-        region.bind(rowArguments[d], e.toI32(coords[d]));
-      region.emitRowLevel();
-      forColumns(scratch.paddedKeys, [&](Value j) {
+        region.bind(queryArguments[d], tiles.queryCoordinates(d, e.add(block, column)));
+      region.emitQueryLevel();
+      forKeys([&](Value key) {
         for (unsigned d = 0; d < rank; ++d)
-          region.bind(columnArguments[d], tiles.keyCoordinate(d, j));
-        Value target = element(scores(), row, j);
-        Value visible = region.emitColumnLevel();
-        e.store(e.select(visible, e.load(e.vec(f32), target), hidden), target);
+          region.bind(keyArguments[d], tiles.keyCoordinate(d, key));
+        region.emitKeyLevel();
+        Value target = scores(key, column);
+        e.store(e.select(region.result(), e.load(vector(), target), hidden), target);
       });
     });
   }
 
-  /// max' = max(max, row maximum), as a scalar.
-  Value rowMaximum(Value row, Value before) {
-    SmallVector<Value> best = e.loopCarrying(
-        e.i64(0), e.i64(scratch.paddedKeys), e.i64(e.machine.width), {e.splat(before)},
-        [&](Value j, ValueRange carried) -> SmallVector<Value> {
-          return {e.maxF(carried[0], e.load(e.vec(f32), element(scores(), row, j)))};
-        });
-    return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::MAXNUMF, best[0]);
+  /// Rows of scores that only pad the registers are no keys.
+  void hidePadding() {
+    e.loop(scratch.keyRows, scratch.paddedKeys, 1, [&](Value key) {
+      for (int64_t v = 0; v < e.machine.vectors; ++v)
+        e.store(e.splat(e.negativeInfinity()), scores(key, v));
+    });
   }
 
-  /// Overwrites the row with its weights exp2(log2e * (s - pivot)) and returns their sum.
-  Value rowWeights(Value row, Value pivot) {
-    Value shift = e.splat(e.mulF(pivot, e.f32(-kLog2e))), log2e = e.splat(e.f32(kLog2e));
-    SmallVector<Value> sum = e.loopCarrying(
-        e.i64(0), e.i64(scratch.paddedKeys), e.i64(e.machine.width), {e.splat(e.f32(0))},
-        [&](Value j, ValueRange carried) -> SmallVector<Value> {
-          Value target = element(scores(), row, j);
-          Value weight = emitExp2(e, e.fma(e.load(e.vec(f32), target), log2e, shift));
-          e.store(weight, target);
-          return {e.addF(carried[0], weight)};
+  /// max' = max(max, greatest score of each query), for each vector of the block.
+  SmallVector<Value> newMaxima(ValueRange before) {
+    const Machine &m = e.machine;
+    return e.loopCarrying(
+        e.i64(0), e.i64(scratch.paddedKeys), e.i64(m.rows), before,
+        [&](Value key, ValueRange carried) {
+          SmallVector<Value> next;
+          for (int64_t v = 0; v < m.vectors; ++v) {
+            SmallVector<Value> tree{carried[v]};
+            for (int64_t r = 0; r < m.rows; ++r)
+              tree.push_back(e.load(vector(), scores(e.add(key, e.i64(r)), v)));
+            for (; tree.size() > 1; tree.erase(tree.begin(), tree.begin() + 2))
+              tree.push_back(e.maxF(tree[0], tree[1]));
+            next.push_back(tree[0]);
+          }
+          return next;
         });
-    return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD, sum[0]);
+  }
+
+  /// Overwrites scores with their weights exp2(s - pivot) and returns the sum of each query's. Pairs of
+  /// weights lie in the first half of the rows.
+  SmallVector<Value> toWeights(ValueRange pivots) {
+    const int64_t step = scratch.pairs ? 2 : 1;
+    SmallVector<Value> zeros(e.machine.vectors, e.splat(e.f32(0)));
+    return e.loopCarrying(
+        e.i64(0), e.i64(scratch.paddedKeys), e.i64(step), zeros,
+        [&](Value key, ValueRange carried) {
+          SmallVector<Value> next;
+          for (int64_t v = 0; v < e.machine.vectors; ++v) {
+            auto weightOf = [&](int64_t i) {
+              Value score = e.load(vector(), scores(e.add(key, e.i64(i)), v));
+              return emitExp2(e, e.subF(score, pivots[v]));
+            };
+            Value weight = weightOf(0), sum = e.addF(carried[v], weight);
+            if (scratch.pairs) {
+              Value second = weightOf(1);
+              sum = e.addF(sum, second);
+              weight = emitPairs(e, weight, second);
+            }
+            e.store(weight, scores(e.div(key, e.i64(step)), v));
+            next.push_back(sum);
+          }
+          return next;
+        });
   }
 
   void lowerSoftmax() {
-    forRows([&](Value row) {
-      Value maxAddress = columnEntry(scratch.max, row), sumAddress = columnEntry(scratch.sum, row);
-      Value before = e.load(f32, maxAddress);
-      Value now = rowMaximum(row, before);
-      // A row that has seen no key yet subtracts 0: its weights are exp(-inf) = 0, not NaN.
-      Value none = e.compareF(arith::CmpFPredicate::OEQ, now, e.negativeInfinity());
-      Value pivot = e.select(none, e.f32(0), now);
-      Value sum = rowWeights(row, pivot);
-      Value change = e.splat(e.mulF(e.subF(before, pivot), e.f32(kLog2e)));
-      Value rescale = emitExp2(e, change);
-      Value factor = vector::ExtractOp::create(e.b, e.loc, rescale, 0);
-      e.store(now, maxAddress);
-      e.store(e.addF(e.mulF(e.load(f32, sumAddress), factor), sum), sumAddress);
-      Value moved = e.compareF(arith::CmpFPredicate::UNE, factor, e.f32(1));
-      e.when(moved, [&] {
-        forColumns(scratch.paddedDv, [&](Value j) {
-          Value target = element(acc(), row, j);
-          e.store(e.mulF(e.load(e.vec(f32), target), rescale), target);
-        });
-      });
-    });
+    hidePadding();
+    const int64_t vectors = e.machine.vectors;
+    SmallVector<Value> before, pivots;
+    for (int64_t v = 0; v < vectors; ++v)
+      before.push_back(e.load(vector(), ofQuery(scratch.max, v)));
+    SmallVector<Value> now = newMaxima(before);
+    Value infinity = e.splat(e.negativeInfinity());
+    for (Value max : now) {
+      // A query that has seen no key yet subtracts 0: its weights are exp(-inf) = 0, not NaN.
+      Value none = e.compareF(arith::CmpFPredicate::OEQ, max, infinity);
+      pivots.push_back(e.select(none, e.splat(e.f32(0)), max));
+    }
+    SmallVector<Value> sums = toWeights(pivots);
+    rescale.clear();
+    for (int64_t v = 0; v < vectors; ++v) {
+      rescale.push_back(emitExp2(e, e.subF(before[v], pivots[v])));
+      e.store(now[v], ofQuery(scratch.max, v));
+      Value sum = e.load(vector(), ofQuery(scratch.sum, v));
+      e.store(e.fma(sum, rescale[v], sums[v]), ofQuery(scratch.sum, v));
+    }
   }
 
+  /// Takes the rescaling of what is there along.
   void lowerAccumulate() {
-    emitProduct(e, scores(), matrix(scratch.value, scratch.paddedDv), acc(), rows,
-                scratch.paddedDv, scratch.keyRows, /*accumulate=*/true);
+    emitProduct(e, {buffer(scratch.valueTable), /*linesAreRows=*/false}, buffer(scratch.scores),
+                scratch.paddedDv, scratch.depthKeys, scratch.pairs,
+                {[&](Value d, int64_t v) {
+                   return e.mulF(e.load(vector(), acc(d, v)), rescale[v]);
+                 },
+                 [&](Value sum, Value d, int64_t v) { e.store(sum, acc(d, v)); }, nullptr});
   }
 
   void lowerFinish() {
-    forRows([&](Value row) {
-      RowPosition position = tiles.queryRow(row);
-      e.when(position.inside, [&] { storeRow(row, position.position); });
+    forBlocks([&] {
+      for (int64_t v = 0; v < e.machine.vectors; ++v)
+        finishVector(v);
+    });
+    tiles.storeRows(e.toI64(batch), e.toI64(head), rows, [&](Value row) { return lseOf(row); });
+  }
+
+  /// acc / sum of a vector of queries, as rows, to the staging memory.
+  void finishVector(int64_t v) {
+    const int64_t width = e.machine.width;
+    Value sum = e.load(vector(), ofQuery(scratch.sum, v));
+    Value zero = e.splat(e.f32(0));
+    Value empty = e.compareF(arith::CmpFPredicate::OEQ, sum, zero);
+    Value inverse = e.select(
+        empty, zero, arith::DivFOp::create(e.b, e.loc, e.splat(e.f32(1)), sum));
+    Value firstRow = e.add(block, e.i64(v * width));
+    e.loop(0, scratch.accRows, width, [&](Value d) {
+      SmallVector<Value> columns;
+      for (int64_t i = 0; i < width; ++i)
+        columns.push_back(e.mulF(e.load(vector(), acc(e.add(d, e.i64(i)), v)), inverse));
+      for (auto [i, row] : llvm::enumerate(emitTransposed(e, columns))) {
+        Value offset = e.mul(e.add(firstRow, e.i64(i)), e.i64(scratch.valueStride));
+        e.store(row, e.at(buffer(scratch.staging), f32, e.add(offset, d)));
+      }
     });
   }
 
-  void storeRow(Value row, Value token) {
-    Value max = e.load(f32, columnEntry(scratch.max, row));
-    Value sum = e.load(f32, columnEntry(scratch.sum, row));
+  Value lseOf(Value row) {
+    Value max = e.load(f32, ofQuery(scratch.max, row)), sum = e.load(f32, ofQuery(scratch.sum, row));
     Value empty = e.compareF(arith::CmpFPredicate::OEQ, sum, e.f32(0));
-    Value inverse = e.select(empty, e.f32(0),
-                             arith::DivFOp::create(e.b, e.loc, e.f32(1), sum));
-    Value lse = e.addF(max, math::LogOp::create(e.b, e.loc, sum));
-    tiles.storeLse(batch, head, token, e.select(empty, e.negativeInfinity(), lse));
-    tiles.storeOutput(batch, head, token, inverse, [&](Value d, bool vector) {
-      Type type = vector ? Type(e.vec(f32)) : f32;
-      return e.load(type, element(acc(), row, d));
-    });
+    Value lse = e.addF(e.mulF(max, e.f32(1 / kLog2e)), math::LogOp::create(e.b, e.loc, sum));
+    return e.select(empty, e.negativeInfinity(), lse);
   }
 
   tile::AttentionOp op;
@@ -349,7 +433,11 @@ private:
   Type f32;
   LaunchValues launch;
   Value batch, head, queryTile; ///< i32
-  Value rows;                   ///< rows of the query tile to compute, a multiple of machine.rows
+  Value kvHead; ///< i64
+  Value rows;  ///< of the query tile to compute, a multiple of the block
+  Value block; ///< first query of the present block
+  SmallVector<Value> rescale; ///< of the present block: what its earlier weights lose, per vector
+  bool hasScore = false, hasMask = false, hasZeroKeys = false;
   DenseMap<Value, Value> mapped;
 };
 

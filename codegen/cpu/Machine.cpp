@@ -1,40 +1,64 @@
 #include "codegen/cpu/Machine.h"
 
+using namespace mlir;
+
 namespace attn::cpu {
 
 Machine machineFor(IsaLevel isa) {
   switch (isa) {
-  case IsaLevel::Avx512: return {16, 8, 2, true, "x86-64-v4"};
-  case IsaLevel::Avx2: return {8, 4, 2, true, "x86-64-v3"};
-  case IsaLevel::Baseline: return {4, 4, 2, false, "x86-64"};
+  case IsaLevel::Avx512Bf16: return {16, 8, 2, true, true, "x86-64-v4", "+avx512bf16"};
+  case IsaLevel::Avx512: return {16, 8, 2, true, false, "x86-64-v4", ""};
+  case IsaLevel::Avx2: return {8, 4, 2, true, false, "x86-64-v3", ""};
+  case IsaLevel::Baseline: break;
   }
-  return {4, 4, 2, false, "x86-64"};
+  return {4, 4, 2, false, false, "x86-64", ""};
 }
 
 static int64_t roundUp(int64_t value, int64_t multiple) {
   return ceilDiv(value, multiple) * multiple;
 }
 
+/// An odd number of cache lines: a column of rows then falls into all sets of the cache.
+static int64_t strideFor(int64_t floats) {
+  constexpr int64_t kLine = 16;
+  return (ceilDiv(floats, kLine) | 1) * kLine;
+}
+
 Scratch::Scratch(tile::AttentionOp op, const Machine &machine)
-    : queryRows(op.getQueryRows()), keyRows(op.getKeyRows()),
-      paddedQueries(roundUp(queryRows, machine.rows)),
-      paddedKeys(roundUp(keyRows, machine.columns())),
+    : columns(machine.columns()), queryRows(op.getQueryRows()), keyRows(op.getKeyRows()),
+      paddedQueries(roundUp(queryRows, columns)), paddedKeys(roundUp(keyRows, machine.rows)),
       headDimQk(op.getQuery().getType().getDimSize(3)),
       headDimV(op.getValue().getType().getDimSize(3)) {
-  paddedDv = roundUp(headDimV, machine.columns());
+  paddedDv = roundUp(headDimV, machine.rows);
+  Type element = op.getKey().getType().getElementType();
+  pairs = machine.dotsPairs && element.isBF16();
+  int64_t unit = pairs ? 2 : 1;
+  depthQk = ceilDiv(headDimQk, unit);
+  depthKeys = ceilDiv(keyRows, unit);
+  keyStride = strideFor(depthQk);
+  valueStride = strideFor(paddedDv);
+  panelRows = roundUp(depthQk, machine.width);
+  accRows = roundUp(paddedDv, machine.width);
+  keysInPlace = element.isF32() || (pairs && headDimQk % 2 == 0);
+  valuesInPlace = element.isF32() && paddedDv == headDimV;
   int64_t next = 0;
   auto take = [&](int64_t floats) {
     int64_t offset = next;
     next += roundUp(floats * 4, 64);
     return offset;
   };
-  query = take(paddedQueries * headDimQk);
-  keyPanel = take(headDimQk * paddedKeys);
-  scores = take(paddedQueries * paddedKeys);
-  value = take(keyRows * paddedDv);
-  acc = take(paddedQueries * paddedDv);
+  zeros = take(std::max(headDimQk, headDimV));
+  query = take(paddedQueries * panelRows);
+  keyTable = take(2 * (paddedKeys + machine.rows));
+  valueTable = take(2 * (paddedKeys + machine.rows));
+  keys = staging = take(std::max(keysInPlace ? 0 : paddedKeys * keyStride,
+                                 paddedQueries * std::max(keyStride, valueStride)));
+  values = take(valuesInPlace ? 0 : depthKeys * valueStride);
+  scores = take(paddedKeys * columns);
+  acc = take(paddedQueries * accRows);
   max = take(paddedQueries);
   sum = take(paddedQueries);
+  queryCoords = take((op.getRank() + 1) * paddedQueries);
   keyCoords = take((op.getRank() + 1) * paddedKeys);
   bytes = next;
 }

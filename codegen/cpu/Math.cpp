@@ -8,49 +8,113 @@ namespace attn::cpu {
 // Matrix product
 //===----------------------------------------------------------------------===//
 
-/// One block of machine.rows x machine.vectors accumulators over the whole depth.
-static void emitBlock(Emitter &e, Matrix a, Matrix b, Matrix c, Value row, Value column,
-                      int64_t depth, bool accumulate) {
-  Type f32 = e.b.getF32Type();
-  VectorType vector = e.vec(f32);
-  const Machine &m = e.machine;
-  auto address = [&](Matrix matrix, Value i, Value j) {
-    return e.at(matrix.base, f32, e.add(e.mul(i, e.i64(matrix.stride)), j));
-  };
-  SmallVector<Value> targets, aRows;
-  for (int64_t r = 0; r < m.rows; ++r) {
-    Value i = e.add(row, e.i64(r));
-    aRows.push_back(address(a, i, e.i64(0)));
-    for (int64_t v = 0; v < m.vectors; ++v)
-      targets.push_back(address(c, i, e.add(column, e.i64(v * m.width))));
-  }
-  SmallVector<Value> init;
-  for (Value target : targets)
-    init.push_back(accumulate ? e.load(vector, target) : e.splat(e.f32(0)));
-  SmallVector<Value> sums = e.loopCarrying(
-      e.i64(0), e.i64(depth), e.i64(1), init, [&](Value k, ValueRange carried) {
-        SmallVector<Value> panel, next;
-        for (int64_t v = 0; v < m.vectors; ++v)
-          panel.push_back(e.load(vector, address(b, k, e.add(column, e.i64(v * m.width)))));
-        for (int64_t r = 0; r < m.rows; ++r) {
-          Value broadcast = e.splat(e.load(f32, e.at(aRows[r], f32, k)));
-          for (int64_t v = 0; v < m.vectors; ++v)
-            next.push_back(e.fma(broadcast, panel[v], carried[r * m.vectors + v]));
-        }
-        return next;
-      });
-  for (auto [sum, target] : llvm::zip_equal(sums, targets))
-    e.store(sum, target);
+static Type pairsType(Emitter &e) {
+  return VectorType::get({2 * e.machine.width}, e.b.getBF16Type());
 }
 
-void emitProduct(Emitter &e, Matrix a, Matrix b, Matrix c, Value rows, int64_t columns,
-                 int64_t depth, bool accumulate) {
-  // Columns outside: a panel of b (depth x 32 floats, 16 KB at depth 128) stays in L1 for all rows.
-  e.loop(0, columns, e.machine.columns(), [&](Value column) {
-    e.loop(e.i64(0), rows, e.i64(e.machine.rows), [&](Value row) {
-      emitBlock(e, a, b, c, row, column, depth, accumulate);
+/// x * y + z; x and y hold pairs of bf16. llvm.x86.avx512bf16.dpbf16ps: denormals count as zeros.
+static Value dotPairs(Emitter &e, Value x, Value y, Value z) {
+  auto pairs = [&](Value value) {
+    return LLVM::BitcastOp::create(e.b, e.loc, pairsType(e), value).getResult();
+  };
+  return LLVM::CallIntrinsicOp::create(
+             e.b, e.loc, z.getType(), e.b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+             ValueRange{z, pairs(x), pairs(y)})
+      ->getResult(0);
+}
+
+Value emitPairs(Emitter &e, Value low, Value high) {
+  Value halves = LLVM::CallIntrinsicOp::create(
+                     e.b, e.loc, pairsType(e),
+                     e.b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"),
+                     ValueRange{high, low})
+                     ->getResult(0);
+  SmallVector<int64_t> interleaved;
+  for (int64_t i = 0; i < e.machine.width; ++i)
+    interleaved.append({i, e.machine.width + i});
+  Value pairs = vector::ShuffleOp::create(e.b, e.loc, halves, halves, interleaved);
+  return LLVM::BitcastOp::create(e.b, e.loc, e.vec(e.b.getF32Type()), pairs);
+}
+
+/// One step of the depth: machine.rows broadcasts times machine.vectors vectors of the panel. Addresses are
+/// a pointer of the step and constants, so that x86 folds them into the instructions.
+static SmallVector<Value> emitStep(Emitter &e, llvm::function_ref<Value(int64_t)> addressOf,
+                                   Value b, Value k, bool pairs, ValueRange sums) {
+  Type f32 = e.b.getF32Type();
+  const Machine &m = e.machine;
+  Value bStep = e.at(b, f32, e.mul(k, e.i64(m.columns())));
+  SmallVector<Value> panel, next;
+  for (int64_t v = 0; v < m.vectors; ++v)
+    panel.push_back(e.load(e.vec(f32), e.atByte(bStep, 4 * v * m.width)));
+  for (int64_t r = 0; r < m.rows; ++r) {
+    Value broadcast = e.splat(e.load(f32, addressOf(r), pairs ? 2 : 4));
+    for (int64_t v = 0; v < m.vectors; ++v) {
+      Value sum = sums[r * m.vectors + v];
+      next.push_back(pairs ? dotPairs(e, broadcast, panel[v], sum)
+                           : e.fma(broadcast, panel[v], sum));
+    }
+  }
+  return next;
+}
+
+/// The sums of machine.rows rows from `row` on.
+static SmallVector<Value> emitBlock(Emitter &e, const Broadcasts &a, Value b, Value row,
+                                    int64_t depth, bool pairs, ValueRange begin) {
+  Type f32 = e.b.getF32Type();
+  auto line = [&](Value i) { return e.load(e.ptr(), e.at(a.table, e.ptr(), i)); };
+  SmallVector<Value> lines;
+  for (int64_t r = 0; a.linesAreRows && r < e.machine.rows; ++r)
+    lines.push_back(line(e.add(row, e.i64(r))));
+  return e.loopCarrying(
+      e.i64(0), e.i64(depth), e.i64(1), begin, [&](Value k, ValueRange carried) {
+        Value inLine = a.linesAreRows ? Value() : e.at(line(k), f32, row);
+        auto addressOf = [&](int64_t r) {
+          return a.linesAreRows ? e.at(lines[r], f32, k) : e.atByte(inLine, 4 * r);
+        };
+        return emitStep(e, addressOf, b, k, pairs, carried);
+      });
+}
+
+void emitProduct(Emitter &e, const Broadcasts &a, Value b, int64_t rows, int64_t depth, bool pairs,
+                 const Sums &sums) {
+  const Machine &m = e.machine;
+  e.loop(0, rows, m.rows, [&](Value row) {
+    if (sums.prepare)
+      sums.prepare(row);
+    auto forAccumulators = [&](llvm::function_ref<void(Value, int64_t)> visit) {
+      for (int64_t r = 0; r < m.rows; ++r)
+        for (int64_t v = 0; v < m.vectors; ++v)
+          visit(e.add(row, e.i64(r)), v);
+    };
+    SmallVector<Value> begin;
+    forAccumulators([&](Value r, int64_t v) {
+      begin.push_back(sums.begin ? sums.begin(r, v) : e.splat(e.f32(0)));
     });
+    SmallVector<Value> ends = emitBlock(e, a, b, row, depth, pairs, begin);
+    const Value *next = ends.begin();
+    forAccumulators([&](Value r, int64_t v) { sums.end(*next++, r, v); });
   });
+}
+
+SmallVector<Value> emitTransposed(Emitter &e, SmallVector<Value> rows) {
+  int64_t width = e.machine.width;
+  // Squares of `half` x `half` change places across the diagonal of squares twice as large.
+  for (int64_t half = 1; half < width; half *= 2) {
+    SmallVector<int64_t> upper, lower;
+    for (int64_t j = 0; j < width; ++j) {
+      bool left = (j & half) == 0;
+      upper.push_back(left ? j : width + j - half);
+      lower.push_back(left ? j + half : width + j);
+    }
+    for (int64_t i = 0; i < width; ++i) {
+      if (i & half)
+        continue;
+      Value x = rows[i], y = rows[i + half];
+      rows[i] = vector::ShuffleOp::create(e.b, e.loc, x, y, upper);
+      rows[i + half] = vector::ShuffleOp::create(e.b, e.loc, x, y, lower);
+    }
+  }
+  return rows;
 }
 
 //===----------------------------------------------------------------------===//
@@ -64,21 +128,23 @@ Value emitExp2(Emitter &e, Value x) {
   auto bits = [&](Type type, Value value) {
     return arith::BitcastOp::create(e.b, e.loc, type, value);
   };
-  Value tiny = e.compareF(arith::CmpFPredicate::OLT, x, vector(-126.0f));
-  Value bounded = e.select(tiny, vector(-126.0f), x);
+  Value tiny = e.compareF(arith::CmpFPredicate::OLT, x, vector(-127.0f));
+  Value bounded = e.select(tiny, vector(-127.0f), x);
   // Adding 1.5 * 2^23 rounds to an integer n and leaves n in the low bits; NaN passes through.
   Value magic = vector(12582912.0f);
   Value shifted = e.addF(bounded, magic);
   Value fraction = e.subF(bounded, e.subF(shifted, magic)); // in [-1/2, 1/2]
-  // Taylor series of 2^f: the first term left out is (ln 2 / 2)^7 / 7! = 1.2e-7 at the ends.
-  constexpr float coefficients[] = {1.5403530e-4f, 1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f,
-                                    2.4022651e-1f, 6.9314718e-1f, 1.0f};
+  // Of the polynomials of degree 5 with p(0) = 1 the one whose relative error from 2^f on [-1/2, 1/2] is
+  // least, 9.1e-8. That 2^0 is exactly 1 keeps what is rescaled without a new maximum as it was.
+  constexpr float coefficients[] = {1.32647273e-3f, 9.67151299e-3f, 5.55073358e-2f,
+                                    2.40222424e-1f, 6.93147004e-1f, 1.0f};
   Value power = vector(coefficients[0]);
   for (float coefficient : llvm::drop_begin(coefficients))
     power = e.fma(power, fraction, vector(coefficient));
   Value exponent = arith::ShLIOp::create(e.b, e.loc, bits(ints, shifted), integer(23));
+  // n = -127 leaves no bits: the factor is 0.
   Value scale = bits(floats, e.add(exponent, integer(0x3F800000)));
-  return e.select(tiny, vector(0.0f), e.mulF(power, scale));
+  return e.mulF(power, scale);
 }
 
 //===----------------------------------------------------------------------===//

@@ -5,21 +5,24 @@ using namespace mlir;
 namespace attn::cpu {
 
 ElementRegion::ElementRegion(Emitter &emitter, const LaunchValues &launch, Block &block,
-                             ArrayRef<unsigned> rowArguments, ArrayRef<unsigned> columnArguments)
+                             ArrayRef<unsigned> queryArguments, ArrayRef<unsigned> keyArguments,
+                             ArrayRef<unsigned> elementArguments)
     : e(emitter), launch(launch), block(block) {
-  DenseMap<Value, Level> argumentLevels;
-  for (unsigned i : rowArguments)
-    argumentLevels[block.getArgument(i)] = Level::Row;
-  for (unsigned i : columnArguments)
-    argumentLevels[block.getArgument(i)] = Level::Column;
+  DenseMap<Value, unsigned> argumentLevels;
+  auto put = [&](ArrayRef<unsigned> arguments, Level level) {
+    for (unsigned i : arguments)
+      argumentLevels[block.getArgument(i)] = unsigned(level);
+  };
+  put(queryArguments, Level::Query);
+  put(keyArguments, Level::Key);
+  put(elementArguments, Level::Element);
   for (Operation &op : block) {
-    Level level = Level::Tile;
+    unsigned level = unsigned(Level::Tile);
     for (Value operand : op.getOperands()) {
       Operation *definition = operand.getDefiningOp();
-      Level of = definition ? levels.lookup(definition) : argumentLevels.lookup(operand);
-      level = std::max(level, of);
+      level |= definition ? unsigned(levels.lookup(definition)) : argumentLevels.lookup(operand);
     }
-    levels[&op] = level;
+    levels[&op] = Level(level);
   }
 }
 
@@ -27,16 +30,11 @@ void ElementRegion::emitLevel(Level level) {
   for (Operation &op : block.without_terminator()) {
     if (levels[&op] != level)
       continue;
-    if (level == Level::Column)
+    if (level == Level::Query || level == Level::Element)
       emitVector(op);
     else
       emitScalar(op);
   }
-}
-
-Value ElementRegion::emitColumnLevel() {
-  emitLevel(Level::Column);
-  return asVector(block.getTerminator()->getOperand(0));
 }
 
 /// The emitted value of a value of the region. Constants may have been hoisted out of it.

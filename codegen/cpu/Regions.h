@@ -15,27 +15,31 @@ struct LaunchValues {
   llvm::SmallVector<Value> inputs; ///< the tensors, as the regions name them, in order
 };
 
-/// A region of tile.init, tile.score or tile.mask that is applied to a matrix of scores, row by row, a vector of
-/// columns at a time. What depends on neither q nor k is emitted once per tile, what does not depend on k
-/// once per row.
+/// A region of tile.init, tile.score or tile.mask that is applied to a matrix of scores, a vector of queries
+/// after the other, key by key. What depends on neither is emitted once per tile, what depends on queries
+/// alone once per vector of queries, what depends on the key alone as scalars.
 class ElementRegion {
 public:
-  /// `rowArguments` are the numbers of the block's arguments that vary by row, `columnArguments` of
-  /// those that vary by column (and are vectors).
+  /// `queryArguments` are the numbers of the block's arguments that vary by query (and are vectors),
+  /// `keyArguments` of those that vary by key, `elementArguments` of those that vary by both.
   ElementRegion(Emitter &e, const LaunchValues &launch, mlir::Block &block,
-                llvm::ArrayRef<unsigned> rowArguments, llvm::ArrayRef<unsigned> columnArguments);
+                llvm::ArrayRef<unsigned> queryArguments, llvm::ArrayRef<unsigned> keyArguments,
+                llvm::ArrayRef<unsigned> elementArguments = {});
 
   /// Binds an argument of the block before the level that it belongs to is emitted.
   void bind(unsigned argument, Value value) { values[block.getArgument(argument)] = value; }
   void emitTileLevel() { emitLevel(Level::Tile); }
-  void emitRowLevel() { emitLevel(Level::Row); }
-  /// What a region without column arguments yields, once its row level is emitted.
-  Value rowResult() { return resolve(block.getTerminator()->getOperand(0)); }
-  /// Emits the rest and returns what the region yields, as a vector.
-  Value emitColumnLevel();
+  void emitQueryLevel() { emitLevel(Level::Query); }
+  /// Emits what depends on the key.
+  void emitKeyLevel() {
+    emitLevel(Level::Key);
+    emitLevel(Level::Element);
+  }
+  /// What the region yields, as a vector, once all levels that it depends on are emitted.
+  Value result() { return asVector(block.getTerminator()->getOperand(0)); }
 
 private:
-  enum class Level : uint8_t { Tile, Row, Column };
+  enum class Level : uint8_t { Tile = 0, Query = 1, Key = 2, Element = Query | Key };
   void emitLevel(Level level);
   void emitScalar(mlir::Operation &op);
   Value scalarOf(mlir::Operation &op, llvm::ArrayRef<Value> operands);

@@ -62,16 +62,34 @@ Value Tiles::enterQueryTile(Value number) {
   int64_t inner = scratch.queryRows / tile[0];
   Value left = e.mul(e.sub(queryLengths[0], queryOrigin[0]), e.i64(inner));
   Value rows = arith::MinSIOp::create(e.b, e.loc, left, e.i64(scratch.queryRows));
-  Value blocking = e.i64(e.machine.rows);
-  return e.mul(e.div(e.add(rows, e.i64(e.machine.rows - 1)), blocking), blocking);
+  Value block = e.i64(scratch.columns);
+  queryRows = e.mul(e.div(e.add(rows, e.i64(scratch.columns - 1)), block), block);
+  // What stands in for rows outside the layout.
+  e.loop(0, std::max(scratch.headDimQk, scratch.headDimV), 1, [&](Value d) {
+    e.store(e.f32(0), e.at(e.atByte(memory, scratch.zeros), f32, d));
+  });
+  auto fill = [&](bool inPlace, int64_t table, int64_t rows, int64_t stride) {
+    if (!inPlace)
+      fillTable(table, [&](Value row) {
+        return e.at(e.atByte(memory, rows), f32, e.mul(row, e.i64(stride)));
+      });
+  };
+  fill(scratch.keysInPlace, scratch.keyTable, scratch.keys, scratch.keyStride);
+  fill(scratch.valuesInPlace, scratch.valueTable, scratch.values, scratch.valueStride);
+  return queryRows;
 }
 
 RowPosition Tiles::queryRow(Value row) {
-  return rowOf(row, queryOrigin, op.getQueryTile(), queryLengths, queryCount);
+  RowPosition position = rowOf(row, queryOrigin, op.getQueryTile(), queryLengths, queryCount);
+  if (scratch.paddedQueries != scratch.queryRows)
+    position.inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.queryRows)));
+  return position;
 }
 
-RowPosition Tiles::keyRow(Value row) {
-  return rowOf(row, keyOrigin, op.getKeyTile(), keyLengths, keyCount);
+RowPosition Tiles::keyRow(Value row, ArrayRef<Value> origin) {
+  RowPosition position = rowOf(row, origin, op.getKeyTile(), keyLengths, keyCount);
+  position.inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.keyRows)));
+  return position;
 }
 
 //===----------------------------------------------------------------------===//
@@ -105,10 +123,25 @@ void Tiles::forKeyTiles(Value batch, Value head, Value queryTile,
     Value listed = arith::ShRUIOp::create(e.b, e.loc, flags, e.i32(1));
     keyOrigin.assign(rank, Value());
     nestBoxes(0, entry, e.i64(0), [&](Value number) {
-      fillKeyCoordinates();
+      guessNextTile(entry);
       body({e.toI32(number), partial, listed});
     });
   });
+}
+
+/// The next one in the innermost dimension, or the first of its next row.
+void Tiles::guessNextTile(Value entry) {
+  int inner = rank - 1;
+  auto extent = [&](int dim) { return e.i64(op.getKeyTile()[dim]); };
+  auto edge = [&](int64_t index, int dim) { return e.mul(e.toI64(boxWord(entry, index)), extent(dim)); };
+  nextOrigin = keyOrigin;
+  nextOrigin[inner] = e.add(keyOrigin[inner], extent(inner));
+  if (rank == 1)
+    return;
+  Value same = e.lessThan(nextOrigin[inner], edge(rank + inner, inner));
+  nextOrigin[inner] = e.select(same, nextOrigin[inner], edge(inner, inner));
+  nextOrigin[inner - 1] = e.select(same, keyOrigin[inner - 1],
+                                   e.add(keyOrigin[inner - 1], extent(inner - 1)));
 }
 
 /// One loop per dimension of the box; `number` is the row-major tile number so far.
@@ -125,35 +158,52 @@ void Tiles::nestBoxes(unsigned dim, Value entry, Value number,
   });
 }
 
-void Tiles::fillKeyCoordinates() {
-  Value base = e.atByte(memory, scratch.keyCoords);
-  e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
-    RowPosition position = keyRow(row);
-    auto put = [&](int64_t d, Value value) {
-      e.store(e.toI32(value), e.at(base, i32, e.add(e.i64(d * scratch.paddedKeys), row)));
-    };
+void Tiles::fillCoordinates(int64_t offset, int64_t rows, PositionOf positionOf) {
+  e.loop(0, rows, 1, [&](Value row) {
+    RowPosition position = positionOf(row);
     for (unsigned d = 0; d < rank; ++d)
-      put(d, position.coords[d]);
-    put(rank, position.position);
+      e.store(e.toI32(position.coords[d]), coordinateAddress(offset, rows, d, row));
+    e.store(e.toI32(position.position), coordinateAddress(offset, rows, rank, row));
   });
 }
 
-Value Tiles::keyCoordinate(int64_t d, Value column) {
-  Value base = e.atByte(memory, scratch.keyCoords);
-  return e.load(e.vec(i32), e.at(base, i32, e.add(e.i64(d * scratch.paddedKeys), column)));
+void Tiles::fillQueryCoordinates() {
+  fillCoordinates(scratch.queryCoords, scratch.paddedQueries,
+                  [&](Value row) { return queryRow(row); });
+}
+
+void Tiles::fillKeyCoordinates() {
+  fillCoordinates(scratch.keyCoords, scratch.paddedKeys, [&](Value row) { return keyRow(row); });
+}
+
+Value Tiles::coordinateAddress(int64_t offset, int64_t rows, int64_t d, Value row) {
+  return e.at(e.atByte(memory, offset + 4 * d * rows), i32, row);
+}
+
+Value Tiles::queryCoordinates(int64_t d, Value row) {
+  return e.load(e.vec(i32), coordinateAddress(scratch.queryCoords, scratch.paddedQueries, d, row));
+}
+
+Value Tiles::keyCoordinate(int64_t d, Value row) {
+  return e.load(i32, coordinateAddress(scratch.keyCoords, scratch.paddedKeys, d, row));
 }
 
 //===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
 
-Value Tiles::rowAddress(size_t pointer, size_t strides, Type element, Value batch, Value head,
-                        Value token) {
+Value Tiles::rowAddress(const TensorFields &tensor, Value batch, Value head, Value token) {
   Value offset = e.i64(0);
   Value indices[] = {batch, head, token};
   for (auto [d, index] : llvm::enumerate(indices))
-    offset = e.add(offset, e.mul(index, e.argument(args, i64, strides + 8 * d)));
-  return e.at(e.argument(args, e.ptr(), pointer), element, offset);
+    offset = e.add(offset, e.mul(index, e.argument(args, i64, tensor.strides + 8 * d)));
+  return e.at(e.argument(args, e.ptr(), tensor.pointer), tensor.element, offset);
+}
+
+Value Tiles::sourceOf(const TensorFields &tensor, Value batch, Value head,
+                      const RowPosition &row) {
+  return e.select(row.inside, rowAddress(tensor, batch, head, row.position),
+                  e.atByte(memory, scratch.zeros));
 }
 
 void Tiles::forElements(int64_t headDim, llvm::function_ref<void(Value, bool)> body) {
@@ -163,89 +213,149 @@ void Tiles::forElements(int64_t headDim, llvm::function_ref<void(Value, bool)> b
     e.loop(whole, headDim, 1, [&](Value d) { body(d, false); });
 }
 
-void Tiles::loadQuery(Value batch, Value head, float scale) {
-  Type element = op.getQuery().getType().getElementType();
-  Value base = e.atByte(memory, scratch.query);
-  e.loop(0, scratch.paddedQueries, 1, [&](Value row) {
-    RowPosition position = queryRow(row);
-    Value inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.queryRows)));
-    auto target = [&](Value d) {
-      return e.at(base, f32, e.add(e.mul(row, e.i64(scratch.headDimQk)), d));
-    };
-    e.loop(0, scratch.headDimQk, 1, [&](Value d) { e.store(e.f32(0), target(d)); });
-    e.when(inside, [&] {
-      Value source = rowAddress(offsetof(KernelArgs, q), offsetof(KernelArgs, qStride), element,
-                                batch, head, position.position);
-      forElements(scratch.headDimQk, [&](Value d, bool vector) {
-        Value x = emitLoadAsF32(e, e.at(source, element, d), element, vector);
-        Value factor = vector ? e.splat(e.f32(scale)) : e.f32(scale);
-        e.store(e.mulF(x, factor), target(d));
-      });
+void Tiles::loadRows(const TensorFields &tensor, Value batch, Value head, int64_t headDim,
+                     Value rows, PositionOf positionOf, Value target, int64_t stride) {
+  e.loop(e.i64(0), rows, e.i64(1), [&](Value row) {
+    Value source = sourceOf(tensor, batch, head, positionOf(row));
+    Value to = e.at(target, f32, e.mul(row, e.i64(stride)));
+    if (scratch.pairs)
+      return copyPairs(source, to, headDim);
+    forElements(headDim, [&](Value d, bool vector) {
+      Value address = e.at(source, tensor.element, d);
+      e.store(emitLoadAsF32(e, address, tensor.element, vector), e.at(to, f32, d));
     });
+  });
+}
+
+void Tiles::copyPairs(Value source, Value target, int64_t headDim) {
+  Type half = e.b.getI16Type();
+  auto copy = [&](Type type, Value d) {
+    e.store(e.load(type, e.at(source, half, d)), e.at(target, half, d));
+  };
+  int64_t width = 2 * e.machine.width, whole = headDim / width * width;
+  e.loop(0, whole, width, [&](Value d) { copy(VectorType::get({width}, half), d); });
+  e.loop(whole, headDim, 1, [&](Value d) { copy(half, d); });
+  if (headDim % 2 != 0)
+    e.store(arith::ConstantIntOp::create(e.b, e.loc, 0, 16), e.at(target, half, e.i64(headDim)));
+}
+
+void Tiles::loadValuePairs(Value batch, Value head) {
+  Type half = e.b.getI16Type();
+  e.loop(0, scratch.depthKeys, 1, [&](Value pair) {
+    Value sources[2];
+    for (int64_t i = 0; i < 2; ++i)
+      sources[i] = sourceOf(valueFields(), batch, head, keyRow(e.add(e.mul(pair, e.i64(2)), e.i64(i))));
+    Value target = e.at(e.atByte(memory, scratch.values), i32,
+                        e.mul(pair, e.i64(scratch.valueStride)));
+    forElements(scratch.headDimV, [&](Value d, bool vector) {
+      Type wide = vector ? Type(e.vec(i32)) : i32;
+      auto load = [&](Value source) {
+        Value x = e.load(vector ? Type(e.vec(half)) : half, e.at(source, half, d));
+        return arith::ExtUIOp::create(e.b, e.loc, wide, x).getResult();
+      };
+      Value shift = vector ? e.splat(e.i32(16)) : e.i32(16);
+      Value high = arith::ShLIOp::create(e.b, e.loc, load(sources[1]), shift);
+      e.store(arith::OrIOp::create(e.b, e.loc, load(sources[0]), high), e.at(target, i32, d));
+    });
+  });
+}
+
+void Tiles::loadQuery(Value batch, Value head) {
+  Value staging = e.atByte(memory, scratch.staging), panel = e.atByte(memory, scratch.query);
+  loadRows({offsetof(KernelArgs, q), offsetof(KernelArgs, qStride),
+            op.getQuery().getType().getElementType()},
+           batch, head, scratch.headDimQk, queryRows, [&](Value row) { return queryRow(row); },
+           staging, scratch.keyStride);
+  int64_t width = e.machine.width;
+  e.loop(e.i64(0), queryRows, e.i64(width), [&](Value row) {
+    // Of the block, then of the vector in it.
+    Value block = e.div(row, e.i64(scratch.columns)), column = e.rem(row, e.i64(scratch.columns));
+    Value to = e.at(panel, f32,
+                    e.add(e.mul(block, e.i64(scratch.panelRows * scratch.columns)), column));
+    e.loop(0, scratch.panelRows, width, [&](Value d) {
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < width; ++i) {
+        Value from = e.add(e.mul(e.add(row, e.i64(i)), e.i64(scratch.keyStride)), d);
+        rows.push_back(e.load(e.vec(f32), e.at(staging, f32, from)));
+      }
+      for (auto [i, vector] : llvm::enumerate(emitTransposed(e, rows)))
+        e.store(vector, e.at(to, f32, e.mul(e.add(d, e.i64(i)), e.i64(scratch.columns))));
+    });
+  });
+}
+
+void Tiles::fillTable(int64_t table, llvm::function_ref<Value(Value)> addressOf) {
+  Value base = e.atByte(memory, table);
+  e.loop(0, scratch.paddedKeys + e.machine.rows, 1, [&](Value row) {
+    e.store(addressOf(row), e.at(base, e.ptr(), row));
   });
 }
 
 void Tiles::loadKeys(Value batch, Value head) {
-  Type element = op.getKey().getType().getElementType();
-  Value base = e.atByte(memory, scratch.keyPanel);
-  auto target = [&](Value d, Value row) {
-    return e.at(base, f32, e.add(e.mul(d, e.i64(scratch.paddedKeys)), row));
-  };
-  e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
-    RowPosition position = keyRow(row);
-    Value inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.keyRows)));
-    auto branch = scf::IfOp::create(e.b, e.loc, inside, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
-    e.loop(0, scratch.headDimQk, 1, [&](Value d) { e.store(e.f32(0), target(d, row)); });
-    e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    Value source = rowAddress(offsetof(KernelArgs, k), offsetof(KernelArgs, kStride), element,
-                              batch, head, position.position);
-    forElements(scratch.headDimQk, [&](Value d, bool vector) {
-      Value x = emitLoadAsF32(e, e.at(source, element, d), element, vector);
-      if (!vector)
-        return e.store(x, target(d, row));
-      // Transposed: the panel's columns are keys.
-      for (int64_t lane = 0; lane < e.machine.width; ++lane)
-        e.store(vector::ExtractOp::create(e.b, e.loc, x, lane),
-                target(e.add(d, e.i64(lane)), row));
+  TensorFields tensor = keyFields();
+  if (scratch.keysInPlace)
+    return fillTable(scratch.keyTable, [&](Value row) {
+      return sourceOf(tensor, batch, head, keyRow(row));
     });
-  });
+  loadRows(tensor, batch, head, scratch.headDimQk, e.i64(scratch.keyRows),
+           [&](Value row) { return keyRow(row); }, e.atByte(memory, scratch.keys),
+           scratch.keyStride);
 }
 
 void Tiles::loadValues(Value batch, Value head) {
-  Type element = op.getValue().getType().getElementType();
-  Value base = e.atByte(memory, scratch.value);
-  e.loop(0, scratch.keyRows, 1, [&](Value row) {
-    RowPosition position = keyRow(row);
-    auto target = [&](Value d) {
-      return e.at(base, f32, e.add(e.mul(row, e.i64(scratch.paddedDv)), d));
-    };
-    Value zero = e.splat(e.f32(0));
-    e.loop(0, scratch.paddedDv, e.machine.width, [&](Value d) { e.store(zero, target(d)); });
-    e.when(position.inside, [&] {
-      Value source = rowAddress(offsetof(KernelArgs, v), offsetof(KernelArgs, vStride), element,
-                                batch, head, position.position);
-      forElements(scratch.headDimV, [&](Value d, bool vector) {
-        e.store(emitLoadAsF32(e, e.at(source, element, d), element, vector), target(d));
-      });
+  TensorFields tensor = valueFields();
+  if (scratch.valuesInPlace)
+    return fillTable(scratch.valueTable, [&](Value row) {
+      return sourceOf(tensor, batch, head, keyRow(row));
     });
+  if (scratch.pairs)
+    return loadValuePairs(batch, head);
+  loadRows(tensor, batch, head, scratch.headDimV, e.i64(scratch.keyRows),
+           [&](Value row) { return keyRow(row); }, e.atByte(memory, scratch.values),
+           scratch.valueStride);
+}
+
+void Tiles::prefetchNext(Value batch, Value kvHead, Value block, Value row) {
+  // One piece of the tile for each call: memory is then busy all the time and never too much.
+  int64_t callsOfBlock = scratch.paddedKeys / e.machine.rows;
+  int64_t calls = callsOfBlock * scratch.paddedQueries / scratch.columns;
+  int64_t rows = ceilDiv(scratch.keyRows, calls);
+  Value call = e.add(e.mul(e.div(block, e.i64(scratch.columns)), e.i64(callsOfBlock)),
+                     e.div(row, e.i64(e.machine.rows)));
+  auto prefetch = [&](const TensorFields &tensor, int64_t headDim, const RowPosition &position) {
+    e.prefetch(sourceOf(tensor, batch, kvHead, position),
+               headDim * tensor.element.getIntOrFloatBitWidth() / 8);
+  };
+  Value first = e.mul(call, e.i64(rows));
+  e.loop(first, e.add(first, e.i64(rows)), e.i64(1), [&](Value next) {
+    RowPosition position = keyRow(next, nextOrigin);
+    prefetch(keyFields(), scratch.headDimQk, position);
+    prefetch(valueFields(), scratch.headDimV, position);
   });
 }
 
-void Tiles::storeLse(Value batch, Value head, Value token, Value lse) {
-  e.store(lse, rowAddress(offsetof(KernelArgs, lse), offsetof(KernelArgs, lseStride), f32,
-                          e.toI64(batch), e.toI64(head), token));
+void Tiles::storeRow(const TensorFields &tensor, Value batch, Value head, Value token,
+                     Value source) {
+  Value target = rowAddress(tensor, batch, head, token);
+  forElements(scratch.headDimV, [&](Value d, bool vector) {
+    Value x = e.load(vector ? Type(e.vec(f32)) : f32, e.at(source, f32, d));
+    emitStoreFromF32(e, x, e.at(target, tensor.element, d), tensor.element);
+  });
 }
 
-void Tiles::storeOutput(Value batch, Value head, Value token, Value scale,
-                        llvm::function_ref<Value(Value, bool)> read) {
-  Type element = op.getOutput().getType().getElementType();
-  Value target = rowAddress(offsetof(KernelArgs, o), offsetof(KernelArgs, oStride), element,
-                            e.toI64(batch), e.toI64(head), token);
-  forElements(scratch.headDimV, [&](Value d, bool vector) {
-    Value factor = vector ? e.splat(scale) : scale;
-    emitStoreFromF32(e, e.mulF(read(d, vector), factor), e.at(target, element, d), element);
+void Tiles::storeRows(Value batch, Value head, Value rows,
+                      llvm::function_ref<Value(Value row)> lse) {
+  TensorFields output{offsetof(KernelArgs, o), offsetof(KernelArgs, oStride),
+                      op.getOutput().getType().getElementType()};
+  TensorFields lses{offsetof(KernelArgs, lse), offsetof(KernelArgs, lseStride), f32};
+  Value staging = e.atByte(memory, scratch.staging);
+  e.loop(e.i64(0), rows, e.i64(1), [&](Value row) {
+    RowPosition position = queryRow(row);
+    e.when(position.inside, [&] {
+      e.store(lse(row), rowAddress(lses, batch, head, position.position));
+      storeRow(output, batch, head, position.position,
+               e.at(staging, f32, e.mul(row, e.i64(scratch.valueStride))));
+    });
   });
 }
 

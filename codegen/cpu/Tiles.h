@@ -21,34 +21,71 @@ class Tiles {
 public:
   Tiles(Emitter &e, tile::AttentionOp op, const Scratch &scratch, Value args, Value memory);
 
-  /// Returns how many rows must be computed: up to the last that can exist, padded to machine.rows.
+  /// Returns how many rows must be computed: up to the last that can exist, a multiple of the block.
   Value enterQueryTile(Value number);
-  RowPosition queryRow(Value row);
-  /// Calls the body for every tile the query tile visits, with the key coordinates in scratch memory.
+  /// Calls the body for every tile the query tile visits.
   void forKeyTiles(Value batch, Value head, Value queryTile,
                    llvm::function_ref<void(const VisitedTile &)> body);
-  /// Vector of coordinate `d` of the key rows from `column` on; d = rank: of their positions.
-  Value keyCoordinate(int64_t d, Value column);
 
-  void loadQuery(Value batch, Value head, float scale);
+  /// Writes the coordinates and positions of the tile's rows to scratch memory, for the next two.
+  void fillQueryCoordinates();
+  void fillKeyCoordinates();
+  /// Vector of coordinate `d` of the query rows from `row` on; d = rank: of their positions.
+  Value queryCoordinates(int64_t d, Value row);
+  /// Coordinate `d` of a key row, an i32; d = rank: its position.
+  Value keyCoordinate(int64_t d, Value row);
+
+  void loadQuery(Value batch, Value head);
+  /// Make scratch.keyTable and scratch.valueTable the addresses of the tile's rows, which are where they
+  /// lie or copies.
   void loadKeys(Value batch, Value head);
   void loadValues(Value batch, Value head);
-  void storeLse(Value batch, Value head, Value token, Value lse);
-  /// Stores scale * read(d) to the token's output row; read returns a vector or a scalar.
-  void storeOutput(Value batch, Value head, Value token, Value scale,
-                   llvm::function_ref<Value(Value, bool)> read);
+  /// Asks for some keys and values of the tile that probably comes next; called for every `row`, a multiple
+  /// of machine.rows, of every block, it asks for all.
+  void prefetchNext(Value batch, Value kvHead, Value block, Value row);
+  /// Stores the rows of the staging memory that exist, and what `lse` says of them.
+  void storeRows(Value batch, Value head, Value rows, llvm::function_ref<Value(Value row)> lse);
 
 private:
+  /// The fields of KernelArgs that say where a tensor is, and its type.
+  struct TensorFields {
+    size_t pointer, strides;
+    Type element;
+  };
+  TensorFields keyFields() {
+    return {offsetof(KernelArgs, k), offsetof(KernelArgs, kStride),
+            op.getKey().getType().getElementType()};
+  }
+  TensorFields valueFields() {
+    return {offsetof(KernelArgs, v), offsetof(KernelArgs, vStride),
+            op.getValue().getType().getElementType()};
+  }
+  using PositionOf = llvm::function_ref<RowPosition(Value row)>;
+
   RowPosition rowOf(Value row, llvm::ArrayRef<Value> origin, llvm::ArrayRef<int64_t> tile,
                     llvm::ArrayRef<Value> lengths, Value count);
-  RowPosition keyRow(Value row);
+  /// Rows that only pad the tile to the blocks are outside.
+  RowPosition queryRow(Value row);
+  RowPosition keyRow(Value row) { return keyRow(row, keyOrigin); }
+  RowPosition keyRow(Value row, llvm::ArrayRef<Value> origin);
   llvm::SmallVector<Value> originOf(Value number, llvm::ArrayRef<int64_t> tile,
                                     llvm::ArrayRef<Value> lengths);
-  /// Address of the row (batch, head, token) of a tensor whose pointer and strides are these fields.
-  Value rowAddress(size_t pointer, size_t strides, Type element, Value batch, Value head,
-                   Value token);
+  Value rowAddress(const TensorFields &tensor, Value batch, Value head, Value token);
+  /// The row's address in the tensor, or that of zeros where it is outside.
+  Value sourceOf(const TensorFields &tensor, Value batch, Value head, const RowPosition &row);
+  void fillTable(int64_t table, llvm::function_ref<Value(Value row)> addressOf);
+  /// Rows as elements of products along the head dimension to `target`, `stride` elements apart; those
+  /// outside are zeros.
+  void loadRows(const TensorFields &tensor, Value batch, Value head, int64_t headDim, Value rows,
+                PositionOf positionOf, Value target, int64_t stride);
+  void copyPairs(Value source, Value target, int64_t headDim);
+  /// Each pair of the tile's values as a row of pairs.
+  void loadValuePairs(Value batch, Value head);
+  void storeRow(const TensorFields &tensor, Value batch, Value head, Value token, Value source);
+  void fillCoordinates(int64_t offset, int64_t rows, PositionOf positionOf);
+  Value coordinateAddress(int64_t offset, int64_t rows, int64_t d, Value row);
   Value boxWord(Value entry, int64_t index);
-  void fillKeyCoordinates();
+  void guessNextTile(Value entry);
   /// Visits [0, headDim) in vectors, the rest in scalars.
   void forElements(int64_t headDim, llvm::function_ref<void(Value, bool)> body);
   void nestBoxes(unsigned dim, Value entry, Value number,
@@ -60,8 +97,10 @@ private:
   Value args, memory;
   unsigned rank;
   Type f32, i32, i64;
+  Value queryRows; ///< i64, of the tile up to the last that can exist, a multiple of the block
   llvm::SmallVector<Value> queryLengths, keyLengths; ///< i64 per dimension
   llvm::SmallVector<Value> queryOrigin, keyOrigin;   ///< first token of the tile, i64 per dimension
+  llvm::SmallVector<Value> nextOrigin;               ///< of the key tile that probably comes next
   Value queryCount, keyCount; ///< i64, tokens that exist; null where all of the layout do
 };
 

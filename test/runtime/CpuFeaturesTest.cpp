@@ -5,7 +5,7 @@
 using namespace attn;
 
 TEST(CpuFeatures, NamesParseBack) {
-  for (IsaLevel level : {IsaLevel::Baseline, IsaLevel::Avx2, IsaLevel::Avx512})
+  for (IsaLevel level : kIsaLevels)
     EXPECT_EQ(parseIsaLevel(isaLevelName(level)), level);
   EXPECT_EQ(parseIsaLevel("AVX2"), std::nullopt);
   EXPECT_EQ(parseIsaLevel(""), std::nullopt);
@@ -19,7 +19,11 @@ TEST(CpuFeatures, AgreesWithTheCompilersLibrary) {
   bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                 __builtin_cpu_supports("avx512cd");
-  EXPECT_EQ(hostIsaLevel(), avx512 ? IsaLevel::Avx512 : avx2 ? IsaLevel::Avx2 : IsaLevel::Baseline);
+  bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  EXPECT_EQ(hostIsaLevel(), bf16     ? IsaLevel::Avx512Bf16
+                            : avx512 ? IsaLevel::Avx512
+                            : avx2   ? IsaLevel::Avx2
+                                     : IsaLevel::Baseline);
 }
 #else
 TEST(CpuFeatures, OtherProcessorsAreBaseline) { EXPECT_EQ(hostIsaLevel(), IsaLevel::Baseline); }

@@ -26,6 +26,7 @@ struct Case {
   std::string spec;
   bool tokensBeforeHeads = false; ///< BNHD in memory
   IsaLevel isa = hostIsaLevel();
+  std::vector<int64_t> queryTile, keyTile; ///< empty: chosen by the compiler
 };
 
 /// A tensor of the case, filled, and its view as [B,H,N,D] whatever the order in memory.
@@ -67,7 +68,10 @@ void check(const Case &c, ref::Draw &draw, int *ran = nullptr) {
   EngineOptions options;
   options.isa = c.isa;
   options.threads = 2;
-  Expected<Kernel> kernel = Engine(options).compile(c.spec);
+  CompileRequest request;
+  request.queryTile = c.queryTile;
+  request.keyTile = c.keyTile;
+  Expected<Kernel> kernel = Engine(options).compile(c.spec, request);
   if (!kernel && test::isRefused(kernel.error().message))
     return;
   if (ran)
@@ -220,6 +224,42 @@ TEST(CpuKernels, DrawnOnEveryIsaLevel) {
       return;
   }
   EXPECT_GE(3 * ran, ref::draws(240)) << "many drawn masks are compiled";
+}
+
+/// Every head dimension leaves other tails to the register blocks, every tile other rows, and pairs of bf16
+/// an odd one. Boxes whose rows are no multiple of a block must not reach into the next box.
+TEST(CpuKernels, DrawnHeadDimsAndTiles) {
+  const std::vector<int64_t> dims{1, 7, 16, 24, 33, 48, 80, 112, 144, 176, 208, 240, 255, 256};
+  for (int seed = 0; seed < ref::draws(60); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    ref::Draw draw(1000 + seed);
+    auto pick = [&](const auto &list) { return list[size_t(draw.between(0, int(list.size()) - 1))]; };
+    Case c;
+    c.type = std::vector{ref::Type::F32, ref::Type::BF16, ref::Type::F16}[size_t(seed % 3)];
+    std::vector<int64_t> tokens{draw.between(1, 300)};
+    c.kernel.mask = ref::causal();
+    if (draw.chance(50)) {
+      tokens = {draw.between(3, 11), draw.between(5, 13)};
+      c.kernel.mask = ref::neighborhood({{3, 1, 1, false}, {5, 2, 1, draw.chance(50)}});
+    }
+    for (std::vector<int64_t> *tile : {&c.queryTile, &c.keyTile})
+      for (size_t d = 0; d < tokens.size(); ++d)
+        tile->push_back(pick(std::vector<int64_t>{1, 3, 5, 8, 13}));
+    ref::Shape &shape = c.kernel.shape;
+    shape.tokens = tokens;
+    shape.kvHeads = draw.between(1, 2);
+    shape.heads = shape.kvHeads * draw.between(1, 3);
+    int64_t count = shape.nq();
+    c.problem = {draw.between(1, 2), shape.heads, shape.kvHeads, count, count, pick(dims), pick(dims), 0};
+    c.context = ref::selfContext(tokens);
+    c.inputs = test::DrawnInputs(c.kernel, c.context);
+    c.spec = specOf(c, tokens);
+    c.tokensBeforeHeads = draw.chance(50);
+    c.isa = static_cast<IsaLevel>(draw.between(0, static_cast<int>(hostIsaLevel())));
+    check(c, draw);
+    if (HasFailure())
+      return;
+  }
 }
 
 TEST(CpuKernels, UnusualKernels) {
