@@ -1,8 +1,9 @@
 #include "bench/FmaPeak.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <latch>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -15,7 +16,6 @@
 namespace attn::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int kChains = 12; ///< more than latency times throughput of any x86-64 processor
 
 // A vector type's operators are compiled for the function's target, so that each function
@@ -66,33 +66,28 @@ double work(IsaLevel isa, long steps) {
 
 } // namespace
 
-/// One measurement of about 2 ms. The time runs from the first thread's begin to the last one's
-/// end.
+static double threadSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
+/// One measurement of about 2 ms. Each thread's rate is by its processor time, so that another
+/// process does not make the machine look slower than it is.
 static double measureOnce(IsaLevel isa, unsigned threads) {
   constexpr long kSteps = 600000; // a step takes about 12 cycles
-  struct Share {
-    double flops;
-    Clock::time_point begin, end;
-  };
   std::latch start(threads);
-  std::vector<Share> shares(threads);
+  std::vector<double> rates(threads);
   std::vector<std::jthread> workers;
-  for (Share &share : shares)
+  for (double &rate : rates)
     workers.emplace_back([&] {
       start.arrive_and_wait();
-      auto begin = Clock::now();
+      double begin = threadSeconds();
       double flops = work(isa, kSteps);
-      share = {flops, begin, Clock::now()};
+      rate = flops / (threadSeconds() - begin);
     });
   workers.clear();
-  double total = 0;
-  Share span = shares.front();
-  for (const Share &share : shares) {
-    total += share.flops;
-    span.begin = std::min(span.begin, share.begin);
-    span.end = std::max(span.end, share.end);
-  }
-  return total / std::chrono::duration<double>(span.end - span.begin).count() * 1e-9;
+  return std::accumulate(rates.begin(), rates.end(), 0.0) * 1e-9;
 }
 
 double fmaPeak(IsaLevel isa, unsigned threads) {
