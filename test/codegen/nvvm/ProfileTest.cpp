@@ -92,7 +92,7 @@ TEST_P(Sm80Profile, TilesArriveInWholeSectors) {
       EXPECT_EQ(line.counts.asyncBytes, 16 * line.counts.lanes) << line.line << ": " << line.text;
       ++copies;
     }
-  EXPECT_GT(copies, 8u);
+  EXPECT_GE(copies, 3u) << "queries, keys and values";
 }
 
 INSTANTIATE_TEST_SUITE_P(HeadDims, Sm80Profile, testing::Values(16, 32, 48, 64, 96, 128, 256));
