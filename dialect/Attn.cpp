@@ -410,28 +410,29 @@ static LogicalResult verifyHeadRanges(AttentionOp op) {
   return success();
 }
 
+LogicalResult AttentionOp::verifyMask(Attribute attr) {
+  auto mask = dyn_cast<MaskAttrInterface>(attr);
+  if (!mask)
+    return emitOpError() << attr << " is not a mask";
+  SmallVector<StringRef> names = getInputNameList(), groups = getKvTokens().getGroupNames();
+  SmallVector<Type> types(getInputs().getTypes());
+  return mask.verifyOn([&] { return emitError(); },
+                       {getTokens().getDims(), getKvTokens().getDims(), names, types, getNumHeads(),
+                        groups, getKvTokens().getNumTokens()});
+}
+
 LogicalResult AttentionOp::verify() {
   if (failed(verifyShapes(*this)) || failed(verifyHeadRanges(*this)))
     return failure();
-  SmallVector<StringRef> names = getInputNameList();
-  if (names.size() != getInputs().size())
-    return emitOpError() << names.size() << " input names for " << getInputs().size() << " inputs";
-  SmallVector<Type> types(getInputs().getTypes());
-  SmallVector<StringRef> groups = getKvTokens().getGroupNames();
+  if (size_t names = getInputNameList().size(); names != getInputs().size())
+    return emitOpError() << names << " input names for " << getInputs().size() << " inputs";
   if (getTokens().hasGroups() && getTokens() != getKvTokens())
     return emitOpError("token groups need queries and keys on one layout");
-  MaskContext context{getTokens().getDims(), getKvTokens().getDims(), names, types, getNumHeads(),
-                      groups, getKvTokens().getNumTokens()};
-  SmallVector<Attribute> masks{getMask()};
+  if (failed(verifyMask(getMask())))
+    return failure();
   for (HeadsAttr heads : getHeadMasks().getAsRange<HeadsAttr>())
-    masks.push_back(heads.getMask());
-  for (Attribute attr : masks) {
-    auto mask = dyn_cast<MaskAttrInterface>(attr);
-    if (!mask)
-      return emitOpError() << attr << " is not a mask";
-    if (failed(mask.verifyOn([&] { return emitError(); }, context)))
+    if (failed(verifyMask(heads.getMask())))
       return failure();
-  }
   return success();
 }
 

@@ -53,6 +53,12 @@ struct MaskContext {
   bool isPacked = false, isSelfPacked = false;
 };
 
+/// A number of a mask kind that can be varied: one value, or one for each dimension of the layout.
+struct MaskParameter {
+  mlir::StringRef name; ///< "window"
+  llvm::SmallVector<int64_t> values;
+};
+
 /// tensor<BxHxNxf32> for an output of type tensor<BxHxNxDx...>.
 mlir::Type lseTypeOf(mlir::Type output);
 

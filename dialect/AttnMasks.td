@@ -48,7 +48,8 @@ def Attn_CausalMask : Attn_Mask<"Causal", "causal", ["verifyOn", "isLinear", "re
   let genVerifyDecl = 1;
 }
 
-def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn", "residueSteps"]> {
+def Attn_WindowMask : Attn_Mask<"Window", "window",
+                                ["verifyOn", "residueSteps", "parameters", "withParameters"]> {
   let summary = "keys near the query, every `dilation`-th of them";
   let formula = "q - left * dilation <= k <= q + right * dilation, (q - k) mod dilation = 0";
   let example = "tokens [16] mask window(3)";
@@ -59,7 +60,7 @@ def Attn_WindowMask : Attn_Mask<"Window", "window", ["verifyOn", "residueSteps"]
   let genVerifyDecl = 1;
 }
 
-def Attn_SinkMask : Attn_Mask<"Sink", "sink", ["residueSteps"]> {
+def Attn_SinkMask : Attn_Mask<"Sink", "sink", ["residueSteps", "parameters", "withParameters"]> {
   let summary = "the first keys, seen by every query";
   let formula = "k < count";
   let example = "tokens [16] mask sink(3)";
@@ -111,7 +112,8 @@ def Attn_GlobalMask : Attn_Mask<"Global", "global", ["residueSteps"]> {
   let genVerifyDecl = 1;
 }
 
-def Attn_StridedMask : Attn_Mask<"Strided", "strided", ["verifyOn", "residueSteps"]> {
+def Attn_StridedMask : Attn_Mask<"Strided", "strided",
+                                 ["verifyOn", "residueSteps", "parameters", "withParameters"]> {
   let summary = "every `stride`-th key, counted from the query (Sparse Transformer, arXiv 1904.10509)";
   let formula = "(q - k) mod stride = 0";
   let example = "tokens [16] mask causal & (window(4) | strided(4))";
@@ -173,7 +175,8 @@ def Attn_BlockMask : Attn_Mask<"Block", "block", ["verifyOn", "isLinear"]> {
 }
 
 def Attn_NeighborhoodMask : Attn_Mask<"Neighborhood", "neighborhood",
-                                      ["verifyOn", "isLinear", "standsAlone", "residueSteps"]> {
+                                      ["verifyOn", "isLinear", "standsAlone", "residueSteps",
+                                       "parameters", "withParameters"]> {
   let summary = "generalised neighbourhood attention (arXiv 2504.16922), per dimension of the layout";
   let description = [{
     Per dimension with length L: g = q mod dilation, p = q div dilation, n = ceil((L - g) / dilation);

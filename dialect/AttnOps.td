@@ -48,6 +48,9 @@ def Attn_AttentionOp : Op<Attn_Dialect, "attention", [Pure,
     MaskInputs getMaskInputs();
     /// The mask of query head `head`, as that head sees it.
     ::mlir::Attribute getMaskOfHead(int64_t head);
+    /// Whether the attention may have this mask: the layouts and inputs suit it. Failure comes after a
+    /// diagnostic.
+    ::llvm::LogicalResult verifyMask(::mlir::Attribute mask);
     double getEffectiveScale();
     int64_t getNumHeads() { return getQuery().getType().getDimSize(1); }
     int64_t getNumKvHeads() { return getKey().getType().getDimSize(1); }

@@ -39,6 +39,18 @@ def MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
       that is split by s; 0 where any split will do; 1 where none will. Empty: no split in any dimension.
     }], "::llvm::SmallVector<int64_t>", "residueSteps", (ins "int64_t":$rank), [{}],
         [{ return {}; }]>,
+    InterfaceMethod<[{
+      Numbers of the kind that sweeps vary, with their values here; not those of the masks within it.
+    }], "::llvm::SmallVector<::attn::MaskParameter>", "parameters", (ins), [{}], [{ return {}; }]>,
+    InterfaceMethod<[{
+      The mask with other values of some of its parameters, which must have as many entries as theirs;
+      null, after a diagnostic, where the kind does not allow them.
+    }], "::mlir::Attribute", "withParameters",
+        (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+             "::llvm::ArrayRef<::attn::MaskParameter>":$changes), [{}], [{
+          assert(changes.empty() && "only parameters that the mask has are changed");
+          return $_attr;
+        }]>,
     InterfaceMethod<"The simplest mask with the same meaning; itself when there is none.",
         "::mlir::Attribute", "simplified", (ins), [{}], [{ return $_attr; }]>
   ];

@@ -18,7 +18,7 @@ ARROWS = {
     ALGEBRA: [ALGEBRA],
     "dialect/": ["dialect/"],
     "frontend/": ["frontend/", "dialect/"],
-    "simulator/": ["simulator/", "dialect/"],
+    "simulator/": ["simulator/", "dialect/", "runtime/Error.h"],
     "simulator/time/": ["simulator/time/", ALGEBRA, "runtime/Error.h"],
     "passes/": ["passes/", "dialect/", "simulator/"],
     "codegen/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h", "runtime/CpuFeatures.h"],
