@@ -1,5 +1,6 @@
 #include "simulator/time/Fit.h"
 
+#include "simulator/time/EndToEndRows.h"
 #include "simulator/time/LinearAlgebra.h"
 
 #include <algorithm>
@@ -234,7 +235,8 @@ Expected<FitReport> fitObservations(const Machine &start, std::vector<Observatio
   return report;
 }
 
-Expected<FitReport> fitMachine(const Machine &start, const std::vector<Measurement> &measurements) {
+Expected<FitReport> fitMachine(const Machine &start, const std::vector<Measurement> &measurements,
+                               const std::vector<Measurement> &rows) {
   std::vector<Observation> observations;
   std::vector<std::string> ignored;
   for (const Measurement &m : measurements) {
@@ -244,6 +246,14 @@ Expected<FitReport> fitMachine(const Machine &start, const std::vector<Measureme
     }
     observations.push_back({m.name, m.value, m.error, [name = m.name](const Machine &machine) {
                               return predictMeasurement(machine, name).value_or(0);
+                            }});
+  }
+  for (const Measurement &m : rows) {
+    Expected<EndToEndRow> row = parseEndToEndRow(m.name);
+    if (!row)
+      return row.takeError();
+    observations.push_back({m.name, m.value, m.error, [row = *row](const Machine &machine) {
+                              return predictRow(machine, row);
                             }});
   }
   Expected<FitReport> report = fitObservations(start, std::move(observations));

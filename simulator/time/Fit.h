@@ -52,6 +52,8 @@ struct FitReport {
 /// An error where no observation is left, or a prediction is not positive.
 Expected<FitReport> fitObservations(const Machine &start, std::vector<Observation> observations,
                                     const std::vector<Constant> &which = {});
-Expected<FitReport> fitMachine(const Machine &start, const std::vector<Measurement> &measurements);
+/// `rows` are whole calls (EndToEndRows.h), which are fitted as well.
+Expected<FitReport> fitMachine(const Machine &start, const std::vector<Measurement> &measurements,
+                               const std::vector<Measurement> &rows = {});
 
 } // namespace attn

@@ -1,8 +1,10 @@
 #include "simulator/time/TimeModel.h"
 
 #include "simulator/time/Schedule.h"
+#include "simulator/time/Timeline.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace attn {
@@ -92,6 +94,7 @@ public:
         fixed(fixedCycles(m, s)) {}
 
   Prediction run(Scheduling scheduling) const;
+  std::vector<TileJob> tileJobs() const;
 
 private:
   struct Steps {
@@ -152,6 +155,23 @@ std::vector<Job> Model::jobs(Spent &spent) const {
   }
   spent.add(m, s, plain, plainSteps);
   spent.add(m, s, masked, maskedSteps);
+  return list;
+}
+
+std::vector<TileJob> Model::tileJobs() const {
+  std::vector<TileJob> list;
+  std::vector<Job> parts;
+  for (size_t g = 0; g < w.groups.size(); ++g)
+    for (const TileClass &c : w.groups[g].classes) {
+      Steps steps = stepsOf(w.groups[g], c);
+      double all = steps.plain * plain.all + steps.masked * masked.all;
+      double ofPlain = all > 0 ? steps.plain * plain.all / all : 0;
+      parts.clear();
+      addSplit(c, steps, w.groups[g].heads / s.packedHeads, parts);
+      for (const Job &part : parts)
+        list.push_back({g, part.count, fixed, (part.cost - fixed) * ofPlain,
+                        (part.cost - fixed) * (1 - ofPlain)});
+    }
   return list;
 }
 
@@ -285,6 +305,12 @@ Prediction predict(const Machine &machine, const KernelShape &shape, const Work 
     if (Prediction p = with(splits); p.us < best.us)
       best = p;
   return best;
+}
+
+std::vector<TileJob> tileJobs(const Machine &machine, const KernelShape &shape, const Work &work,
+                              int64_t splits) {
+  assert(shape.products == Products::OfWarpgroups && "one thread block at a time on a multiprocessor");
+  return Model(machine, shape, work, {}, splits).tileJobs();
 }
 
 Prediction predictWithRange(const Machine &machine, const KernelShape &shape, const Work &work,

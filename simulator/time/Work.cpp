@@ -54,6 +54,51 @@ std::vector<TileClass> classesOf(const TileMap &map) {
   return listed(counted);
 }
 
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+Formula sliceOf(const Formula &formula, int dim) {
+  Formula slice = formula;
+  slice.rank = 1;
+  slice.dags = {formula.dags[size_t(dim)]};
+  slice.taps.clear();
+  for (Atom &atom : slice.atoms)
+    atom.dims = {AtomDim(atom.dims[size_t(dim)])};
+  return slice;
+}
+
+TileGeometry sliceOf(const TileGeometry &geometry, int dim) {
+  TileGeometry slice;
+  size_t d = size_t(dim);
+  slice.queries[0] = geometry.queries[d];
+  slice.keys[0] = geometry.keys[d];
+  slice.queryTile[0] = geometry.queryTile[d];
+  slice.keyTile[0] = geometry.keyTile[d];
+  return slice;
+}
+
+bool isProduct(const Formula &formula, const TileGeometry &geometry) {
+  return formula.atoms.size() == 1 && formula.atoms.front().kind == AtomKind::Box &&
+         formula.truthOf(1) && !formula.truthOf(0) && !geometry.bounded;
+}
+
+ProductCounts countsOfProduct(const Formula &formula, const TileGeometry &geometry,
+                              const std::vector<int64_t> &symbolValues) {
+  ProductCounts product{{{1, 1, 0}}, 1};
+  for (int d = 0; d < geometry.rank; ++d) {
+    TileMap map(sliceOf(formula, d), sliceOf(geometry, d), symbolValues);
+    product.visiblePairs *= double(map.visiblePairs());
+    Counted counted;
+    for (const TileClass &one : classesOf(map))
+      for (const TileClass &before : product.classes)
+        counted[{before.visited() * one.visited(), before.full * one.full}] +=
+            before.tiles * one.tiles;
+    product.classes = listed(counted);
+  }
+  return product;
+}
+
 static Work emptyWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t kvHeads,
                       int64_t batch) {
   Work work;

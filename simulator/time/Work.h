@@ -6,6 +6,8 @@
 
 namespace attn {
 
+struct Formula;
+struct TileGeometry;
 class TileMap;
 
 /// Query tiles of one head that visit the same numbers of key tiles.
@@ -41,6 +43,21 @@ Work cutInto(Work work, int64_t ofQueries, int64_t ofKeys);
 
 /// Most visits first.
 std::vector<TileClass> classesOf(const TileMap &map);
+/// One dimension of a formula, as a formula of its own.
+Formula sliceOf(const Formula &formula, int dim);
+TileGeometry sliceOf(const TileGeometry &geometry, int dim);
+/// Whether a query sees a key exactly where it does in the slice of every dimension: one box, and no
+/// places without a token. Tiles, full ones and pairs are then products over the dimensions.
+bool isProduct(const Formula &formula, const TileGeometry &geometry);
+
+/// Of a product, from maps of its dimensions, which are far smaller than its own.
+struct ProductCounts {
+  std::vector<TileClass> classes; ///< most visits first
+  double visiblePairs = 0;
+};
+ProductCounts countsOfProduct(const Formula &formula, const TileGeometry &geometry,
+                              const std::vector<int64_t> &symbolValues);
+
 /// The same attention without a mask; `rows` x `keys` tokens a tile.
 Work denseWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t heads,
                int64_t kvHeads, int64_t batch);
