@@ -1,12 +1,18 @@
 // How many configurations the model of time predicts in a second of one core's time: kernels alone,
 // whose classes of query tiles are known, exactly and as sweeps do it; and with the tile map of
-// each made first.
+// each made first, from formulas, and in sweeps as `attnc simulate --sweep=` makes them, from the
+// attributes of a spec.
 //
-//   time_model [SECONDS]     of processor time for each case, 1 unless said
-#include "simulator/time/TimeModel.h"
-
+//   time_model [SECONDS]     of processor time for each case but the sweeps, 1 unless said
 #include "dialect/algebra/FormulaBuilder.h"
 #include "dialect/algebra/TileMap.h"
+#include "frontend/Frontend.h"
+#include "simulator/ParameterSweep.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/SourceMgr.h"
 
 #include <fmt/format.h>
 
@@ -48,6 +54,93 @@ Work windowWork(int64_t tokens, int64_t window, const KernelShape &shape) {
   return work;
 }
 
+//===----------------------------------------------------------------------===//
+// Sweeps
+//===----------------------------------------------------------------------===//
+
+using Values = std::vector<llvm::SmallVector<int64_t>>;
+using Tiles = std::pair<std::vector<int64_t>, std::vector<int64_t>>;
+
+struct SweepCase {
+  const char *name, *body;
+  std::vector<std::pair<const char *, Values>> axes;
+  std::vector<Tiles> tiles;
+};
+
+Values range(int64_t first, int64_t last, int64_t step) {
+  Values values;
+  for (int64_t value = first; value <= last; value += step)
+    values.push_back({value});
+  return values;
+}
+
+/// All combinations of `counts` multiples of `steps`.
+Values box(llvm::ArrayRef<int64_t> steps, llvm::ArrayRef<int64_t> counts) {
+  Values values;
+  for (int64_t a = 1; a <= counts[0]; ++a)
+    for (int64_t b = 1; b <= counts[1]; ++b)
+      for (int64_t c = 1; c <= counts[2]; ++c)
+        values.push_back({a * steps[0], b * steps[1], c * steps[2]});
+  return values;
+}
+
+Values powers(llvm::ArrayRef<int64_t> counts) {
+  Values values;
+  for (int64_t a = 0; a < counts[0]; ++a)
+    for (int64_t b = 0; b < counts[1]; ++b)
+      for (int64_t c = 0; c < counts[2]; ++c)
+        values.push_back({int64_t(1) << a, int64_t(1) << b, int64_t(1) << c});
+  return values;
+}
+
+std::vector<SweepCase> sweepCases() {
+  std::vector<Tiles> flat{{{128}, {128}}, {{128}, {64}}, {{64}, {128}}, {{64}, {64}}};
+  std::vector<Tiles> boxes{{{2, 8, 8}, {2, 8, 8}}, {{4, 4, 8}, {4, 4, 8}}, {{8, 4, 4}, {4, 4, 8}}};
+  return {{"16,384 tokens, windows", "tokens [16384] mask window(64)", {{"window", range(16, 16384, 16)}}, flat},
+          {"65,536 tokens, causal windows", "tokens [65536] mask causal & window(64)",
+           {{"window", range(64, 65536, 64)}}, flat},
+          {"65,536 tokens, causal windows and sinks",
+           "tokens [65536] mask causal & (window(64) | sink(4))",
+           {{"window", range(256, 65536, 256)}, {"sink", {{4}, {64}, {128}, {1024}}}}, flat},
+          {"65,536 tokens, windows with strides", "tokens [65536] mask neighborhood(window = [2048])",
+           {{"window", range(512, 8192, 512)}, {"stride", range(1, 512, 8)}}, flat},
+          {"30 x 48 x 80, windows and strides",
+           "tokens [30, 48, 80] mask neighborhood(window = [18, 24, 24])",
+           {{"window", box({6, 8, 8}, {4, 5, 9})}, {"stride", powers({3, 4, 4})}}, boxes},
+          {"16 x 44 x 80, windows and strides",
+           "tokens [16, 44, 80] mask neighborhood(window = [16, 24, 16])",
+           {{"window", box({8, 8, 8}, {2, 5, 10})}, {"stride", powers({2, 4, 5})}}, boxes}};
+}
+
+/// Configurations a second of processor time in one thread, plan and maps and predictions.
+void printSweep(const SweepCase &sweep, const Machine &machine) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  llvm::SourceMgr sources;
+  std::string text = fmt::format("kernel k {{ heads 24 head_dim 128 dtype bf16 {} }}", sweep.body);
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, "sweep"), {});
+  mlir::OwningOpRef<mlir::ModuleOp> module = parseSpec(sources, &context);
+  AttentionOp op;
+  module->walk([&](AttentionOp found) { op = found; });
+  std::clock_t begun = std::clock();
+  std::vector<SweepAxis> axes;
+  for (const auto &[name, values] : sweep.axes)
+    for (const SweptParameter &p : parametersOf(op))
+      if (p.parameter.name == name)
+        axes.push_back({p.mask, name, values, false});
+  std::vector<SweepTiles> tiles;
+  for (const auto &[queryTile, keyTile] : sweep.tiles) {
+    Problem problem = *bindSizes(op, {{}, {}, {}, queryTile, keyTile});
+    KernelShape shape = shapeOf(op, problem, Pass::Forward, 1);
+    tiles.push_back({std::move(problem), shape, 0});
+  }
+  SweepPlan plan = *planSweep(op, axes, std::move(tiles));
+  double planned = double(std::clock() - begun) / CLOCKS_PER_SEC;
+  std::vector<SweepResult> results = runSweep(op, plan, machine, 1);
+  double elapsed = double(std::clock() - begun) / CLOCKS_PER_SEC;
+  fmt::print("{:44} {:10} {:10.0f} {:9.0f} %\n", sweep.name, results.size(),
+             double(results.size()) / elapsed, 100 * planned / elapsed);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -76,4 +169,8 @@ int main(int argc, char **argv) {
   for (int64_t tokens : {8192, 65536, 1 << 20})
     print(fmt::format("windows of {} tokens, each with its map", tokens),
           [&](int64_t i) { return windowWork(tokens, 128 + 16 * i % 4096, shape); });
+  fmt::print("\nsweeps, each with its tile maps, in one thread\n{:44} {:>10} {:>10} {:>11}\n", "",
+             "configs", "a second", "plan");
+  for (const SweepCase &sweep : sweepCases())
+    printSweep(sweep, *h100);
 }

@@ -1,5 +1,7 @@
 #include "simulator/WarpKernel.h"
 
+#include "simulator/TimedProblem.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 
 namespace attn {
@@ -37,13 +39,7 @@ double maskOps(const Formula &formula) {
 }
 
 Work workOf(const Problem &problem) {
-  Work work;
-  work.batch = problem.batch;
-  work.kvHeads = problem.kvHeads;
-  work.queries = problem.numQueries;
-  work.keys = problem.numKeys;
-  work.queryTiles = problem.tiling.numQueryTiles();
-  work.keyTiles = problem.tiling.numKeyTiles();
+  Work work = workWithoutHeads(problem);
   for (const MaskGroup &group : problem.groups)
     work.groups.push_back({int64_t(group.heads.size()), classesOf(group.map)});
   return work;
