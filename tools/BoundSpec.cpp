@@ -49,11 +49,14 @@ static FailureOr<Problem> bindWithInputs(Compilation &compilation, const BoundOp
   return problem;
 }
 
+FailureOr<Problem> bindWithoutMaps(Compilation &compilation, const BoundOptions &options) {
+  return options.inputs.empty() ? bindWithoutInputs(compilation.attention(), options)
+                                : bindWithInputs(compilation, options);
+}
+
 FailureOr<Problem> bindKernel(Compilation &compilation, const BoundOptions &options) {
-  AttentionOp op = compilation.attention();
-  FailureOr<Problem> problem = options.inputs.empty() ? bindWithoutInputs(op, options)
-                                                      : bindWithInputs(compilation, options);
-  if (failed(problem) || failed(mapHeads(op, *problem)))
+  FailureOr<Problem> problem = bindWithoutMaps(compilation, options);
+  if (failed(problem) || failed(mapHeads(compilation.attention(), *problem)))
     return failure();
   return problem;
 }

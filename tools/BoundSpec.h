@@ -14,6 +14,9 @@ mlir::FailureOr<Problem> bindSpec(Compilation &compilation, const BoundOptions &
 /// The same for a selected kernel.
 mlir::FailureOr<Problem> bindKernel(Compilation &compilation, const BoundOptions &options);
 
+/// The same without groups.
+mlir::FailureOr<Problem> bindWithoutMaps(Compilation &compilation, const BoundOptions &options);
+
 std::string kernelName(Compilation &compilation);
 
 /// 148896 as 148,896.

@@ -9,12 +9,14 @@
 
 #include "tools/Compile.h"
 #include "tools/Explain.h"
+#include "tools/Fit.h"
 #include "tools/HelpFormatter.h"
 #include "tools/Inspect.h"
 #include "tools/Report.h"
 #include "tools/Run.h"
 #include "tools/Show.h"
 #include "tools/Simulate.h"
+#include "tools/Tune.h"
 #include "tools/Values.h"
 
 #include "llvm/Config/llvm-config.h"
@@ -29,6 +31,9 @@ namespace {
 constexpr int64_t kFarthest = int64_t(1) << 28;
 
 constexpr int64_t kMostBatches = 65535;
+
+/// Tiles that `attnc tune` predicts exactly.
+constexpr int64_t kMostTuned = 1000;
 
 /// A verb: its options hold text until `run` converts them.
 struct Verb {
@@ -61,6 +66,10 @@ public:
   void tiles() {
     text("--q-tile", queryTile, "2x8x8", "extents of a query tile (default: chosen)");
     text("--k-tile", keyTile, "2x8x8", "extents of a key tile (default: chosen)");
+  }
+  void candidateTiles() {
+    text("--q-tile", queryTile, "LIST", "query tiles to try: '2x8x8|4x4x8' (default: powers of two)");
+    text("--k-tile", keyTile, "LIST", "key tiles to try");
   }
   void format(const char *allowedText) {
     text("--format", formatName, allowedText, "how the result is written");
@@ -204,12 +213,12 @@ struct BoundArguments : VerbBuilder {
   using VerbBuilder::VerbBuilder;
   std::string tokens, kvTokens, offset, batch;
 
-  void addBindings(BoundOptions &options) {
+  void addBindings(BoundOptions &options, bool triesTiles = false) {
     text("--tokens", tokens, "4096|30x48x80", "the token layout, where the spec says '?'");
     text("--kv-tokens", kvTokens, "4096", "the layout of the keys");
     text("--q-offset", offset, "N", "position of the first query (default: Nk - Nq)");
     text("--kernel", options.kernel, "NAME", "which kernel of the spec");
-    tiles();
+    triesTiles ? candidateTiles() : tiles();
     text("--inputs", options.inputs, "FILE", "safetensors with the run-time inputs of the masks");
     text("--batch", batch, "N", "the batch entry of the inputs (default 0)");
     text("-o,--output", options.output, "FILE", "where to write it (default '-')");
@@ -281,7 +290,7 @@ Verb addReport(CLI::App &root, int (*verb)(const Options &), const char *name, c
 Verb addSimulate(CLI::App &root) {
   struct Arguments : BoundArguments {
     using BoundArguments::BoundArguments;
-    std::string denseSteps;
+    std::string denseSteps, top;
     SimulateOptions options;
   };
   auto a = std::make_shared<Arguments>(
@@ -292,6 +301,11 @@ Verb addSimulate(CLI::App &root) {
   a->text("--pass", a->options.pass, "forward|backward", "of which to predict the time");
   a->text("--model", a->options.model, "NAME|FILE.json", "cosmos-7b, hunyuan-video, llm-8b-moa: end to end");
   a->text("--dense-steps", a->denseSteps, "N", "steps of the model that stay dense");
+  a->text("--sweep", a->options.sweep, "window=LIST,q_tile=LIST,...",
+          "try all of '128|256', '1..9:2', '1..9x8x8'; --top=N rows");
+  a->text("--top", a->top, "N", "rows of a sweep's table");
+  a->hide({"--top"});
+  a->text("--html", a->options.html, "FILE", "also write a page with charts of the prediction");
   a->format("text|json");
   return {a->app, [a] {
             Values values;
@@ -302,8 +316,62 @@ Verb addSimulate(CLI::App &root) {
             values.count("--dense-steps", a->denseSteps, 0, kFarthest, steps);
             if (!a->denseSteps.empty())
               options.denseSteps = steps;
+            values.count("--top", a->top, 1, kFarthest, options.top);
             values.format(a->formatName, a->json, {"text", "json"}, options.format);
             return runUnlessMistaken(values, options, simulateVerb);
+          }};
+}
+
+Verb addTune(CLI::App &root) {
+  struct Arguments : BoundArguments {
+    using BoundArguments::BoundArguments;
+    std::string top, tolerance;
+    TuneOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "tune", "chooses tile shapes by predicted time, and strides that need no mask",
+      "attnc tune video.attn --gpu=h100 --q-tile='2x8x8|4x4x8' --json");
+  a->addBindings(a->options, /*triesTiles=*/true);
+  a->text("--gpu", a->options.gpu, "NAME|FILE.json", "the machine: a100, h100, h200, b200 or this");
+  a->text("--pass", a->options.pass, "forward|backward", "of which to predict the time");
+  a->text("--top", a->top, "N", "so many of the best tiles (default 10)");
+  a->text("--tolerance", a->tolerance, "PERCENT",
+          "visited tiles that may be partial where strides avoid masks (default 0)");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            TuneOptions &options = a->options;
+            options.queryTiles = std::exchange(a->queryTile, "");
+            options.keyTiles = std::exchange(a->keyTile, "");
+            a->convert(values, options);
+            values.choice("--pass", options.pass, {"forward", "backward"}, options.pass);
+            values.count("--top", a->top, 1, kMostTuned, options.top);
+            int64_t percent = 0;
+            values.count("--tolerance", a->tolerance, 0, 100, percent);
+            options.tolerance = double(percent) / 100;
+            values.format(a->formatName, a->json, {"text", "json"}, options.format);
+            return runUnlessMistaken(values, options, tuneVerb);
+          }};
+}
+
+Verb addFit(CLI::App &root) {
+  struct Arguments : VerbBuilder {
+    using VerbBuilder::VerbBuilder;
+    FitOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "fit", "fits a machine's constants to measurements, for simulate and tune",
+      "attnc fit results.json --gpu=h200 -o machine.json", "DATA",
+      "results.json of bench/gpu, or lines 'name,value[,error]'");
+  a->text("--gpu", a->options.gpu, "NAME|FILE.json", "the machine to start from");
+  a->text("-o,--output", a->options.output, "FILE", "write the fitted machine");
+  a->flag("--fit-rows", a->options.fitsRows, "fit whole calls too, which else only check");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            a->options.data = a->spec;
+            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
+            return runUnlessMistaken(values, a->options, fitVerb);
           }};
 }
 
@@ -314,8 +382,8 @@ Verb addExplain(CLI::App &root) {
 }
 
 std::vector<Verb> addVerbs(CLI::App &root) {
-  return {addCompile(root), addInspect(root),  addRun(root),
-          addShow(root),    addSimulate(root), addExplain(root)};
+  return {addCompile(root),  addInspect(root), addRun(root),    addShow(root),
+          addSimulate(root), addTune(root),    addFit(root),    addExplain(root)};
 }
 
 std::vector<std::string> optionNames(const CLI::App &app) {
@@ -345,7 +413,9 @@ Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
     return unexpectedArgument(app);
   std::string help = helpOf(app);
   if (dynamic_cast<const CLI::RequiredError *>(&error) && app.get_parent())
-    return makeError("a {} is missing", app.get_name() == "inspect" ? "package" : "spec")
+    return makeError("a {} is missing", app.get_name() == "inspect" ? "package"
+                                        : app.get_name() == "fit"   ? "file of measurements"
+                                                                    : "spec")
         .withNote("'{}' shows an example", help);
   if (dynamic_cast<const CLI::RequiredError *>(&error))
     return unexpectedArgument(app);

@@ -4,16 +4,16 @@
 #include "tools/BoundSpec.h"
 #include "tools/MaskText.h"
 #include "tools/Report.h"
+#include "tools/SimulatePage.h"
 #include "tools/SimulateTime.h"
+#include "tools/Sweep.h"
 
 #include "nlohmann/json.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace attn::tools {
 
@@ -121,57 +121,45 @@ std::string table(const std::string &name, const Problem &problem,
 
 } // namespace
 
-/// Halves the longest extent of a key tile that nobody asked for, where a tile does not fit the machine.
-static bool shrinkKeyTile(const Problem &problem, const SimulateOptions &options, BoundOptions &next) {
-  next.keyTile.assign(problem.tiles.keyTile.begin(), problem.tiles.keyTile.end());
-  next.queryTile.assign(problem.tiles.queryTile.begin(), problem.tiles.queryTile.end());
-  auto longest = std::max_element(next.keyTile.begin(), next.keyTile.end());
-  *longest /= 2;
-  constexpr int64_t kLeast = 16;
-  return options.keyTile.empty() && *longest >= 1 &&
-         std::accumulate(next.keyTile.begin(), next.keyTile.end(), int64_t(1), std::multiplies<>()) >= kLeast;
-}
-
-/// Binds the spec with tiles that the machine, if there is one, can hold.
-static mlir::FailureOr<Problem> bindFor(Compilation &compilation, const SimulateOptions &options,
-                                        const std::optional<TimeQuestion> &question) {
-  mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
-  BoundOptions next = options;
-  while (succeeded(problem) && question) {
-    KernelShape shape = shapeOf(compilation.attention(), *problem, question->pass);
-    Status fits = checkShape(shape, question->machine);
-    if (fits)
-      break;
-    if (!shrinkKeyTile(*problem, options, next))
-      return fail(fits.error()), mlir::failure();
-    problem = bindKernel(compilation, next);
-  }
-  return problem;
+static Status writePage(Compilation &compilation, const Problem &problem, const Work &work,
+                        const TimeQuestion &question, const TimeAnswer &answer,
+                        const std::string &path) {
+  if (path.empty())
+    return {};
+  Expected<std::string> page = simulatePage(compilation, problem, work, question, answer);
+  return page ? writeOutput(path, *page) : Status(page.takeError());
 }
 
 int simulateVerb(const SimulateOptions &options) {
   Expected<std::optional<TimeQuestion>> question = timeQuestion(options);
   if (!question)
     return fail(question.error());
+  if (!options.sweep.empty())
+    return sweepVerb(options, **question);
   Compilation compilation(llvm::errs());
-  mlir::FailureOr<Problem> problem = bindFor(compilation, options, *question);
+  const TimeQuestion *asked = *question ? &**question : nullptr;
+  mlir::FailureOr<Problem> problem = bindForMachine(compilation, options, asked);
   if (failed(problem))
     return 1;
   std::vector<Counts> counts;
   for (const MaskGroup &group : problem->groups)
     counts.push_back(countsOf(compilation.attention(), *problem, group));
   std::optional<TimeAnswer> answer;
-  if (*question)
-    answer = answerOf(**question, shapeOf(compilation.attention(), *problem, (*question)->pass),
-                      workOf(*problem, counts));
+  if (asked) {
+    Work work = workOf(*problem, counts);
+    answer = answerOf(
+        *asked, shapeOf(compilation.attention(), *problem, asked->pass, problem->groups.size()), work);
+    if (Status written = writePage(compilation, *problem, work, *asked, *answer, options.html); !written)
+      return fail(written.error());
+  }
   std::string name = kernelName(compilation), report;
   if (options.format == "json") {
     report = json(name, *problem, counts,
-                  answer ? std::optional(timeJson(**question, *answer)) : std::nullopt);
+                  answer ? std::optional(timeJson(*asked, *answer)) : std::nullopt);
   } else {
     report = table(name, *problem, counts);
     if (answer)
-      report += timeText(**question, *answer);
+      report += timeText(*asked, *answer);
   }
   Status written = writeOutput(options.output, report);
   return written ? 0 : fail(written.error());

@@ -1,60 +1,37 @@
 #include "tools/SimulateTime.h"
 
-#include "runtime/File.h"
 #include "simulator/time/MachineFile.h"
+
+#include "tools/BoundSpec.h"
+#include "tools/NamedOrRead.h"
+#include "tools/Report.h"
 
 #include "nlohmann/json.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+
 namespace attn::tools {
 
 using Json = nlohmann::ordered_json;
-
-namespace {
-
-/// Machine and model files are small.
-constexpr uint64_t kMostBytes = 1 << 20;
-
-/// A name that is built in, or a file.
-template <class T>
-Expected<T> namedOrRead(const std::string &name, Expected<T> (*builtin)(const std::string &),
-                        Expected<T> (*parse)(const std::string &, const std::string &)) {
-  if (!name.ends_with(".json"))
-    return builtin(name);
-  Expected<std::string> text = readFile(name, kMostBytes);
-  if (!text)
-    return text.takeError();
-  return parse(*text, name);
-}
-
-int64_t productOf(llvm::ArrayRef<int64_t> extents) {
-  int64_t product = 1;
-  for (int64_t extent : extents)
-    product *= extent;
-  return product;
-}
-
-Precision precisionOf(mlir::Type type) {
-  if (type.isF32())
-    return Precision::F32;
-  if (type.isBF16())
-    return Precision::BF16;
-  return type.isF16() ? Precision::F16 : Precision::F8;
-}
-
-} // namespace
 
 Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &options) {
   if (options.gpu.empty()) {
     for (auto [option, isThere] : {std::pair("--model", !options.model.empty()),
                                    std::pair("--pass", options.pass != "forward"),
-                                   std::pair("--dense-steps", options.denseSteps.has_value())})
+                                   std::pair("--dense-steps", options.denseSteps.has_value()),
+                                   std::pair("--sweep", !options.sweep.empty()),
+                                   std::pair("--html", !options.html.empty())})
       if (isThere)
         return makeError("'{}' speaks of times, which a machine decides", option)
             .withNote("add, for example, '--gpu=h100'");
     return std::optional<TimeQuestion>();
   }
+  if (!options.html.empty() && !options.sweep.empty())
+    return makeError("'--html' shows one configuration, and '--sweep' tries many")
+        .withNote("leave out one of them");
   TimeQuestion question;
   Expected<Machine> machine = namedOrRead(options.gpu, builtinMachine, parseMachine);
   if (!machine)
@@ -78,38 +55,46 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
   return std::optional(std::move(question));
 }
 
-Work workOf(const Problem &problem, llvm::ArrayRef<Counts> counts) {
-  Work work;
-  work.batch = problem.batch;
-  work.kvHeads = problem.kvHeads;
-  work.queries = problem.numQueries;
-  work.keys = problem.numKeys;
-  work.queryTiles = problem.tiling.numQueryTiles();
-  work.keyTiles = problem.tiling.numKeyTiles();
-  for (auto [group, count] : llvm::zip_equal(problem.groups, counts)) {
-    work.groups.push_back({int64_t(group.heads.size()), classesOf(group.map)});
-    work.visiblePairs +=
-        double(problem.batch) * double(group.heads.size()) * double(count.visiblePairs);
-  }
-  return work;
+/// Halves the longest extent of a key tile that nobody asked for, where a tile does not fit the
+/// machine.
+static bool shrinkKeyTile(const Problem &problem, const BoundOptions &options, BoundOptions &next) {
+  next.keyTile.assign(problem.tiles.keyTile.begin(), problem.tiles.keyTile.end());
+  next.queryTile.assign(problem.tiles.queryTile.begin(), problem.tiles.queryTile.end());
+  auto longest = std::max_element(next.keyTile.begin(), next.keyTile.end());
+  *longest /= 2;
+  constexpr int64_t kLeast = 16;
+  return options.keyTile.empty() && *longest >= 1 &&
+         std::accumulate(next.keyTile.begin(), next.keyTile.end(), int64_t(1),
+                         std::multiplies<>()) >= kLeast;
 }
 
-KernelShape shapeOf(AttentionOp op, const Problem &problem, Pass pass) {
-  KernelShape shape;
-  shape.pass = pass;
-  shape.precision = precisionOf(op.getQuery().getType().getElementType());
-  shape.rows = productOf(problem.tiles.queryTile);
-  shape.columns = productOf(problem.tiles.keyTile);
-  shape.headDim = op.getQuery().getType().getDimSize(3);
-  shape.valueDim = op.getValue().getType().getDimSize(3);
-  shape.splits = pass == Pass::Forward ? 0 : 1;
-  // A launch packs the heads of one key head where their queries fit one tile and see the same
-  // keys.
-  int64_t perKeyHead = problem.heads / std::max<int64_t>(problem.kvHeads, 1);
-  if (pass == Pass::Forward && problem.groups.size() == 1 && perKeyHead > 1 &&
-      problem.numQueries * perKeyHead <= shape.rows)
-    shape.packedHeads = perKeyHead;
-  return shape;
+mlir::FailureOr<Problem> bindForMachine(Compilation &compilation, const BoundOptions &options,
+                                        const TimeQuestion *question) {
+  mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
+  BoundOptions next = options;
+  while (succeeded(problem) && question) {
+    KernelShape shape =
+        shapeOf(compilation.attention(), *problem, question->pass, problem->groups.size());
+    Status fits = checkShape(shape, question->machine);
+    if (fits)
+      break;
+    if (!shrinkKeyTile(*problem, options, next))
+      return fail(fits.error()), mlir::failure();
+    problem = bindKernel(compilation, next);
+  }
+  return problem;
+}
+
+AttentionBefore attentionBefore(const TimeQuestion &question, const KernelShape &shape,
+                                const Work &work, int64_t heads, double denseUs) {
+  if (!question.model->causal)
+    return {denseUs, question.model->sparseShareAt(work.keys, 1)};
+  Work causal = causalWork(work.queries, work.keys, shape.rows, shape.columns, heads, work.kvHeads,
+                           work.batch);
+  double pairs = double(work.batch) * double(heads) * double(work.queries) * double(work.keys);
+  double density = pairs > 0 ? causal.visiblePairs / pairs : 1;
+  return {predict(question.machine, shape, causal, {}, Scheduling::ByHeap).us,
+          question.model->sparseShareAt(work.keys, density)};
 }
 
 TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, const Work &work) {
@@ -120,15 +105,9 @@ TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, cons
   answer.dense = predictWithRange(question.machine, shape, dense, {}, Scheduling::ByHeap);
   if (!question.model)
     return answer;
-  double before = answer.dense.us, density = 1;
-  if (question.model->causal) {
-    Work causal = causalWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(),
-                             work.kvHeads, work.batch);
-    before = predict(question.machine, shape, causal, {}, Scheduling::ByHeap).us;
-    density = dense.visiblePairs > 0 ? causal.visiblePairs / dense.visiblePairs : 1;
-  }
-  answer.attentionShare = question.model->sparseShareAt(work.keys, density);
-  answer.endToEnd = endToEndSpeedUp(*answer.attentionShare, before / answer.sparse.us);
+  AttentionBefore before = attentionBefore(question, shape, work, work.heads(), answer.dense.us);
+  answer.attentionShare = before.sparseShare;
+  answer.endToEnd = endToEndSpeedUp(before.sparseShare, before.us / answer.sparse.us);
   return answer;
 }
 
@@ -178,7 +157,7 @@ std::string timeJson(const TimeQuestion &question, const TimeAnswer &answer) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
-static std::string microseconds(double us) {
+std::string microseconds(double us) {
   return us < 1e4 ? fmt::format("{:.1f} us", us) : fmt::format("{:.2f} ms", us / 1e3);
 }
 

@@ -1,9 +1,9 @@
 //===- SimulateTime.h - predicted times of a bound spec ----------*- C++ -*-===//
 #pragma once
 
-#include "simulator/Counts.h"
+#include "jit/Compilation.h"
+#include "simulator/TimedProblem.h"
 #include "simulator/time/Amdahl.h"
-#include "simulator/time/TimeModel.h"
 #include "tools/Simulate.h"
 
 namespace attn::tools {
@@ -26,10 +26,20 @@ struct TimeAnswer {
 /// From the options: names of machines and models, or files. Nothing where no machine is asked for.
 Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &options);
 
-/// Visits of the query tiles of all heads.
-Work workOf(const Problem &problem, llvm::ArrayRef<Counts> counts);
-/// A kernel of this compiler with the problem's tiles.
-KernelShape shapeOf(AttentionOp op, const Problem &problem, Pass pass);
+/// Binds the spec, with tiles that the machine can hold where there is a question. Failure comes after
+/// a message.
+mlir::FailureOr<Problem> bindForMachine(Compilation &compilation, const BoundOptions &options,
+                                        const TimeQuestion *question);
+
+/// The attention that becomes sparse in the question's model.
+struct AttentionBefore {
+  double us;
+  double sparseShare; ///< of the model's time, see ModelDescription
+};
+/// `denseUs` is the time without a mask; a causal model is predicted. Of `work` only the lengths
+/// count. There is a model.
+AttentionBefore attentionBefore(const TimeQuestion &question, const KernelShape &shape,
+                                const Work &work, int64_t heads, double denseUs);
 
 /// The shape must fit the machine.
 TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, const Work &work);
@@ -37,5 +47,7 @@ TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, cons
 /// Names of the fields are documented in docs/simulate-json.md.
 std::string timeJson(const TimeQuestion &question, const TimeAnswer &answer);
 std::string timeText(const TimeQuestion &question, const TimeAnswer &answer);
+/// "93.1 us", "23.19 ms".
+std::string microseconds(double us);
 
 } // namespace attn::tools
