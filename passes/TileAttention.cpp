@@ -52,17 +52,6 @@ int64_t tokensIn(ArrayRef<int64_t> tile) {
   return std::accumulate(tile.begin(), tile.end(), int64_t(1), std::multiplies<>());
 }
 
-/// Half the usual keys leave registers for two row blocks of output in a warp, which halves what it reads from
-/// shared memory per product; a score region needs registers for the elements it works on, and so does a mask that reads
-/// run-time inputs.
-int64_t keyTileDivisor(AttentionOp op) {
-  constexpr int64_t kShortRow = 32, kLongRow = 128;
-  int64_t valueDim = op.getValue().getType().getDimSize(3);
-  int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
-  bool hasScore = !op.getScore().empty();
-  return (dim > kShortRow || hasScore || !op.getInputs().empty() ? 2 : 1) * (dim > kLongRow && hasScore ? 2 : 1);
-}
-
 /// Whether the mask may differ between heads that have the same formula and parameters.
 bool readsHead(const Formula &formula) {
   return llvm::any_of(formula.symbols,
@@ -139,8 +128,7 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
                           << " differ, but tiles of several dimensions need one layout";
   const Target *gpu = gpuOf(op);
   if (keyTile.empty() && gpu)
-    while (tokensIn(choice->keyTile) > kTileTokens / keyTileDivisor(op))
-      *llvm::max_element(choice->keyTile) /= 2;
+    shortenKeyTile(op, *choice);
   return gpu && keyTile.empty() && queryTile.empty() ? fastestTiles(op, *choice, *gpu, machine) : choice;
 }
 

@@ -198,6 +198,16 @@ constexpr int64_t kQuerySizes[] = {128, 64, 32}, kKeySizes[] = {64, 32};
 
 } // namespace
 
+void shortenKeyTile(AttentionOp op, TileChoice &tiles) {
+  constexpr int64_t kShortRow = 32, kLongRow = 128;
+  int64_t valueDim = op.getValue().getType().getDimSize(3);
+  int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
+  bool hasScore = !op.getScore().empty(), readsInputs = !op.getInputs().empty();
+  int64_t divisor = (dim > kShortRow || hasScore || readsInputs ? 2 : 1) * (dim > kLongRow && hasScore ? 2 : 1);
+  while (productOf(tiles.keyTile) > kTileTokens / divisor)
+    *llvm::max_element(tiles.keyTile) /= 2;
+}
+
 std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, int64_t sharedLimit,
                                      const Machine &machine) {
   Chooser chooser(op, usual, sharedLimit, machine);

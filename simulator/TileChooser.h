@@ -8,6 +8,11 @@
 
 namespace attn {
 
+/// Half the usual keys leave registers for two row blocks of output in a warp, which halves what it reads from
+/// shared memory per product; a score region needs registers for the elements it works on, and so does a mask that reads
+/// run-time inputs.
+void shortenKeyTile(AttentionOp op, TileChoice &tiles);
+
 /// Tiles of a kernel for sm_80 (dialect/WarpPlan.h) and its predicted time.
 struct CostedTiles {
   TileChoice tiles; ///< layouts and steps of the usual choice

@@ -106,8 +106,8 @@ Verb addCompile(CLI::App &root) {
   a->text("--kernel", a->options.kernel, "NAME", "only this kernel of the spec");
   a->tiles();
   a->text("--gpu", a->options.gpu, "NAME", "choose tiles for a100, h100, h200, b200 (default a100)");
-  a->text("--isa", a->isa, "baseline|avx2|avx512|avx512bf16",
-          "code for this CPU (default: the best here; in a package all)");
+  a->text("--isa", a->isa, "LEVEL",
+          "baseline, avx2, avx512, avx512bf16 (default: the best; packages: all)");
   a->text("--arch", a->arch, "sm_80,sm_90|none",
           "cubins of a package (default: these, where there is a ptxas)");
   a->flag("--timing", a->options.timing, "print the time of every phase to the standard error");
@@ -176,7 +176,7 @@ Verb addRun(CLI::App &root) {
   a->text("--q-offset", a->offset, "N", "position of the first query (default: Nk - Nq)");
   a->text("--kernel", a->options.kernel, "NAME", "which kernel of the spec");
   a->tiles();
-  a->text("--isa", a->isa, "baseline|avx2|avx512|avx512bf16", "code for this CPU (default: the best here)");
+  a->text("--isa", a->isa, "LEVEL", "baseline, avx2, avx512 or avx512bf16 (default: the best here)");
   a->text("--threads", a->threads, "N", "workers (default: one per core)");
   a->text("--repeat", a->repeat, "N", "run N times and report the fastest");
   a->format("text|json");
@@ -298,6 +298,8 @@ Verb addSimulate(CLI::App &root) {
       "attnc simulate video.attn --gpu=h100 --q-tile=2x8x8 --k-tile=2x8x8 --json");
   a->addBindings(a->options);
   a->text("--gpu", a->options.gpu, "NAME|FILE.json", "predict times on a100, h100, h200, b200 or this");
+  a->text("--target", a->options.target, "sm_80",
+          "predict what 'compile' makes (default: the GPU's own kind)");
   a->text("--pass", a->options.pass, "forward|backward", "of which to predict the time");
   a->text("--model", a->options.model, "NAME|FILE.json", "cosmos-7b, hunyuan-video, llm-8b-moa: end to end");
   a->text("--dense-steps", a->denseSteps, "N", "steps of the model that stay dense");

@@ -146,9 +146,11 @@ int simulateVerb(const SimulateOptions &options) {
     counts.push_back(countsOf(compilation.attention(), *problem, group));
   std::optional<TimeAnswer> answer;
   if (asked) {
-    Work work = workOf(*problem, counts);
-    answer = answerOf(
-        *asked, shapeOf(compilation.attention(), *problem, asked->pass, problem->groups.size()), work);
+    Expected<AskedKernel> kernel = kernelOf(compilation.attention(), *problem, *asked, problem->groups.size());
+    if (!kernel)
+      return fail(kernel.error());
+    Work work = workFor(*kernel, workOf(*problem, counts));
+    answer = answerOf(*asked, *kernel, work);
     if (Status written = writePage(compilation, *problem, work, *asked, *answer, options.html); !written)
       return fail(written.error());
   }

@@ -8,6 +8,7 @@ namespace attn::tools {
 struct SimulateOptions : BoundOptions {
   std::string format = "text"; ///< text or json (docs/simulate-json.md)
   std::string gpu;             ///< a machine's name or file; empty: counts alone
+  std::string target;          ///< whose kernel to predict; empty: one of the machine's own kind
   std::string model;           ///< a model's name or file, for end-to-end figures; empty: none
   std::string pass = "forward"; ///< or backward
   std::optional<int64_t> denseSteps; ///< of the model; absent: as it says

@@ -1,5 +1,6 @@
 #include "tools/SimulateTime.h"
 
+#include "simulator/TileChooser.h"
 #include "simulator/time/MachineFile.h"
 
 #include "tools/BoundSpec.h"
@@ -22,6 +23,7 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
     for (auto [option, isThere] : {std::pair("--model", !options.model.empty()),
                                    std::pair("--pass", options.pass != "forward"),
                                    std::pair("--dense-steps", options.denseSteps.has_value()),
+                                   std::pair("--target", !options.target.empty()),
                                    std::pair("--sweep", !options.sweep.empty()),
                                    std::pair("--html", !options.html.empty())})
       if (isThere)
@@ -38,6 +40,16 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
     return machine.takeError();
   question.machine = std::move(*machine);
   question.pass = options.pass == "backward" ? Pass::Backward : Pass::Forward;
+  if (!options.target.empty()) {
+    question.target = findTarget(options.target);
+    if (!question.target || question.target->kind != TargetKind::Gpu)
+      return makeError("'--target={}' is no GPU target", options.target).withNote("known is sm_80; absent: a kernel of the machine's own kind");
+    if (!options.html.empty())
+      return makeError("'--html' draws kernels of the machine's own kind").withNote("leave out '--html' or '--target'");
+    if (question.pass == Pass::Backward)
+      return makeError("there is no backward pass for '{}' yet", options.target)
+          .withNote("without '--target=' a kernel of the machine's own kind is predicted");
+  }
   if (options.model.empty() && options.denseSteps)
     return makeError("'--dense-steps' are steps of a model")
         .withNote("add, for example, '--model=hunyuan-video'");
@@ -55,34 +67,43 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
   return std::optional(std::move(question));
 }
 
-/// Halves the longest extent of a key tile that nobody asked for, where a tile does not fit the
-/// machine.
-static bool shrinkKeyTile(const Problem &problem, const BoundOptions &options, BoundOptions &next) {
-  next.keyTile.assign(problem.tiles.keyTile.begin(), problem.tiles.keyTile.end());
-  next.queryTile.assign(problem.tiles.queryTile.begin(), problem.tiles.queryTile.end());
-  auto longest = std::max_element(next.keyTile.begin(), next.keyTile.end());
-  *longest /= 2;
-  constexpr int64_t kLeast = 16;
-  return options.keyTile.empty() && *longest >= 1 &&
-         std::accumulate(next.keyTile.begin(), next.keyTile.end(), int64_t(1),
-                         std::multiplies<>()) >= kLeast;
+Expected<AskedKernel> kernelOf(AttentionOp op, const Problem &problem, const TimeQuestion &question, size_t masks) {
+  if (question.target) {
+    Expected<KernelShape> shape = compiledShapeOf(op, problem, masks, *question.target, question.machine);
+    if (!shape)
+      return shape.takeError();
+    return AskedKernel{*shape, {}};
+  }
+  AskedKernel kernel{shapeOf(op, problem, question.pass, masks), {}};
+  Expected<TileParts> parts = fitShape(kernel.shape, question.machine);
+  if (!parts)
+    return parts.takeError();
+  kernel.parts = *parts;
+  return kernel;
+}
+
+/// Tiles that 'attnc compile' would choose for the machine; nothing where that fails, after a diagnostic.
+static mlir::LogicalResult chooseTiles(Compilation &compilation, const TimeQuestion &question, BoundOptions &options) {
+  AttentionOp op = compilation.attention();
+  mlir::FailureOr<TileChoice> usual = tilesOfSpec(op, {});
+  if (failed(usual))
+    return mlir::failure();
+  shortenKeyTile(op, *usual);
+  TileChoice best = costedTiles(op, *usual, question.target->sharedBytes, question.machine).front().tiles;
+  options.queryTile.assign(best.queryTile.begin(), best.queryTile.end());
+  options.keyTile.assign(best.keyTile.begin(), best.keyTile.end());
+  return mlir::success();
 }
 
 mlir::FailureOr<Problem> bindForMachine(Compilation &compilation, const BoundOptions &options,
                                         const TimeQuestion *question) {
-  mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
-  BoundOptions next = options;
-  while (succeeded(problem) && question) {
-    KernelShape shape =
-        shapeOf(compilation.attention(), *problem, question->pass, problem->groups.size());
-    Status fits = checkShape(shape, question->machine);
-    if (fits)
-      break;
-    if (!shrinkKeyTile(*problem, options, next))
-      return fail(fits.error()), mlir::failure();
-    problem = bindKernel(compilation, next);
-  }
-  return problem;
+  if (!question || !question->target || !options.queryTile.empty() || !options.keyTile.empty())
+    return bindSpec(compilation, options);
+  BoundOptions chosen = options;
+  if (failed(compilation.loadFile(options.spec)) || failed(compilation.selectKernel(options.kernel)) ||
+      failed(chooseTiles(compilation, *question, chosen)))
+    return mlir::failure();
+  return bindKernel(compilation, chosen);
 }
 
 AttentionBefore attentionBefore(const TimeQuestion &question, const KernelShape &shape,
@@ -97,8 +118,13 @@ AttentionBefore attentionBefore(const TimeQuestion &question, const KernelShape 
           question.model->sparseShareAt(work.keys, density)};
 }
 
-TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, const Work &work) {
-  TimeAnswer answer{shape, {}, {}, {}, {}};
+Work workFor(const AskedKernel &kernel, const Work &ofProblem) {
+  return cutInto(ofProblem, kernel.parts.queries, kernel.parts.keys);
+}
+
+TimeAnswer answerOf(const TimeQuestion &question, const AskedKernel &kernel, const Work &work) {
+  const KernelShape &shape = kernel.shape;
+  TimeAnswer answer{shape, kernel.parts, {}, {}, {}, {}};
   Work dense = denseWork(work.queries, work.keys, shape.rows, shape.columns, work.heads(),
                          work.kvHeads, work.batch);
   answer.sparse = predictWithRange(question.machine, shape, work, {}, Scheduling::ByHeap);
@@ -145,6 +171,12 @@ std::string timeJson(const TimeQuestion &question, const TimeAnswer &answer) {
                {"calibration", question.machine.calibration},
                {"calibrated", question.machine.isCalibrated()},
                {"pass", question.pass == Pass::Forward ? "forward" : "backward"},
+               {"kernel",
+                {{"target", question.target ? Json(question.target->name.str()) : Json(nullptr)},
+                 {"query_rows", answer.shape.rows},
+                 {"keys", answer.shape.columns},
+                 {"thread_blocks_per_query_tile", answer.parts.queries},
+                 {"steps_per_key_tile", answer.parts.keys}}},
                {"speed_up_over_dense", answer.speedUp()},
                {"sparse", predictionJson(answer.sparse)},
                {"dense", predictionJson(answer.dense)},
@@ -173,6 +205,12 @@ std::string timeText(const TimeQuestion &question, const TimeAnswer &answer) {
       fmt::format("time on {}{}, one batch of all heads, {}\n", question.machine.name,
                   question.machine.isCalibrated() ? "" : " (uncalibrated)",
                   question.pass == Pass::Forward ? "forward" : "backward");
+  if (question.target)
+    text += fmt::format("  kernel     as compiled for {}, {} thread blocks at a time on a multiprocessor\n",
+                        question.target->name.str(), answer.shape.blocksAtOnce);
+  if (answer.parts.queries * answer.parts.keys > 1)
+    text += fmt::format("  kernel     {} thread blocks share a query tile, a key tile takes {} steps\n",
+                        answer.parts.queries, answer.parts.keys);
   text += fmt::format("  predicted  {} ({} to {}), {:.0f} TFLOP/s of the visible pairs\n",
                       microseconds(p.us), microseconds(p.low), microseconds(p.high), p.tflops());
   text += fmt::format("  dense      {}: speed-up {:.2f}x\n", microseconds(answer.dense.us),

@@ -13,10 +13,20 @@ struct TimeQuestion {
   Machine machine;
   std::optional<ModelDescription> model;
   Pass pass = Pass::Forward;
+  const Target *target = nullptr; ///< whose kernel it is that 'attnc compile' makes; null: one of the machine's own kind
 };
+
+/// The kernel that is asked about, with the problem's tiles; of tiles that no thread block holds, what one works on, with
+/// the parts they were cut into. An error where that is impossible.
+struct AskedKernel {
+  KernelShape shape;
+  TileParts parts;
+};
+Expected<AskedKernel> kernelOf(AttentionOp op, const Problem &problem, const TimeQuestion &question, size_t masks);
 
 struct TimeAnswer {
   KernelShape shape;
+  TileParts parts;
   Prediction sparse, dense; ///< with ranges
   std::optional<double> endToEnd,
       attentionShare; ///< of the whole model; the share that becomes sparse
@@ -41,8 +51,11 @@ struct AttentionBefore {
 AttentionBefore attentionBefore(const TimeQuestion &question, const KernelShape &shape,
                                 const Work &work, int64_t heads, double denseUs);
 
-/// The shape must fit the machine.
-TimeAnswer answerOf(const TimeQuestion &question, const KernelShape &shape, const Work &work);
+/// What the problem's tiles leave to do, in the kernel's.
+Work workFor(const AskedKernel &kernel, const Work &ofProblem);
+
+/// `work` has the kernel's tiles.
+TimeAnswer answerOf(const TimeQuestion &question, const AskedKernel &kernel, const Work &work);
 
 /// Names of the fields are documented in docs/simulate-json.md.
 std::string timeJson(const TimeQuestion &question, const TimeAnswer &answer);

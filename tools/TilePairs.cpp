@@ -18,6 +18,13 @@ static Expected<SweepTiles> tilesOrReason(Compilation &compilation, const BoundO
   if (failed(problem))
     return makeError("{}", reason);
   KernelShape shape = shapeOf(compilation.attention(), *problem, question.pass, /*masks=*/1);
+  if (question.target) {
+    Expected<KernelShape> compiled =
+        compiledShapeOf(compilation.attention(), *problem, /*masks=*/1, *question.target, question.machine);
+    if (!compiled)
+      return compiled.takeError();
+    shape = *compiled;
+  }
   if (Status fits = checkShape(shape, question.machine); !fits)
     return fits.takeError();
   double denseUs = predict(question.machine, shape, denseWorkOf(*problem, shape)).us;

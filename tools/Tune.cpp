@@ -71,9 +71,11 @@ FailureOr<TunedTiles> tuned(Compilation &compilation, const BoundOptions &option
   for (const MaskGroup &group : problem->groups)
     counts.push_back(countsOf(op, *problem, group));
   Counts total = totalOf(*problem, counts);
-  KernelShape shape = shapeOf(op, *problem, question.pass, problem->groups.size());
+  Expected<AskedKernel> kernel = kernelOf(op, *problem, question, problem->groups.size());
+  if (!kernel)
+    return fail(kernel.error()), failure();
   return TunedTiles{problem->tiles.queryTile, problem->tiles.keyTile, 0, double(total.tiles.visited),
-                    double(total.tiles.full), answerOf(question, shape, workOf(*problem, counts))};
+                    double(total.tiles.full), answerOf(question, *kernel, workFor(*kernel, workOf(*problem, counts)))};
 }
 
 bool hasTiles(const SweepTiles &tiles, const TunedTiles &wanted) {

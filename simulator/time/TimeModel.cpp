@@ -70,6 +70,15 @@ int64_t mostVisits(const Work &w) {
   return most;
 }
 
+/// Of all heads and batch entries.
+int64_t queryTilesOf(const Work &w) {
+  int64_t tiles = 0;
+  for (const HeadWork &group : w.groups)
+    for (const TileClass &c : group.classes)
+      tiles += group.heads * w.batch * c.tiles;
+  return tiles;
+}
+
 /// The shape with as many thread blocks on a multiprocessor as there are.
 KernelShape crowded(const Machine &m, KernelShape s, const Work &w, int64_t splits) {
   if (s.products == Products::OfWarpgroups) {
@@ -300,8 +309,11 @@ Prediction predict(const Machine &machine, const KernelShape &shape, const Work 
   if (shape.splits > 0)
     return with(shape.splits);
   Prediction best = with(1);
-  // Doubling: time has one minimum in the number of parts, but for waves.
-  for (int64_t splits = 2; splits <= mostVisits(work); splits *= 2)
+  double tiles = double(queryTilesOf(work)) / double(shape.packedHeads);
+  double places = machine[Sms] * (shape.products == Products::OfWarps ? double(shape.blocksAtOnce) : 1);
+  // Doubling: time has one minimum in the number of parts, but for waves. Where thread blocks fill the multiprocessors,
+  // more only add to the merge; launches split no further either.
+  for (int64_t splits = 2; splits <= mostVisits(work) && tiles * double(splits / 2) < places; splits *= 2)
     if (Prediction p = with(splits); p.us < best.us)
       best = p;
   return best;
