@@ -79,7 +79,7 @@ def predict(attnc, bundle, case):
     found = simulated(command, case)
     if found is None:
         return
-    found["times"] = {gpu: timed["time"] for gpu in GPUS if (timed := simulated([*command, f"--gpu={gpu}"], case))}
+    found["times"] = {gpu: timed["time"] for gpu in GPUS if (timed := simulated([*command, f"--gpu={gpu}", f"--target={TARGETS[0]}"], case))}
     (bundle / "predictions" / (case["name"].replace(" ", "_") + ".json")).write_text(json.dumps(found, indent=1) + "\n")
 
 

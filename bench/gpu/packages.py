@@ -180,8 +180,7 @@ def with_rates(fields, case, plan, dense_ms):
 
 
 def prediction(ctx, name):
-    """What the simulator said of the case when the bundle was packed. Its times are those of a kernel made for the GPU,
-    which on Hopper is not what a package for sm_80 holds."""
+    """What the simulator said of the case when the bundle was packed, of a kernel as packages hold it."""
     path = ctx.bundle / "predictions" / (name.replace(" ", "_") + ".json")
     found = json.loads(path.read_text()) if path.exists() else None
     result = {"counts": found and {key: value for key, value in found["total"].items() if key != "bounds"},
