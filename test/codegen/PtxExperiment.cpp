@@ -12,13 +12,13 @@ KernelCase caseOf(ref::Draw &draw, const ref::Kernel &kernel, const ref::MaskOpt
   return {kernel, context, DrawnInputs(kernel, context), ref::toSpec("k", kernel)};
 }
 
-PtxCompilation compileToPtx(const std::string &spec, const char *targetName) {
+PtxCompilation compileToPtx(const std::string &spec, const char *targetName, const TilingOptions &tiling) {
   PtxCompilation result;
   llvm::raw_string_ostream stream(result.diagnostics);
   const Target &target = *findTarget(targetName);
   Compilation compilation(stream);
   if (failed(compilation.loadText(spec, "spec")) || failed(compilation.selectKernel("")) ||
-      failed(compilation.tile(target, {})))
+      failed(compilation.tile(target, tiling)))
     return result;
   if (auto kernel = nvvm::compileToPTX(compilation.module(), target); succeeded(kernel))
     result.kernel = std::move(*kernel);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "codegen/nvvm/EmitPTX.h"
+#include "passes/Pipeline.h"
 #include "runtime/emulator/Emulator.h"
 #include "test/codegen/DrawnKernel.h"
 
@@ -32,7 +33,7 @@ struct PtxCompilation {
   std::optional<nvvm::PtxKernel> kernel;
   std::string diagnostics;
 };
-PtxCompilation compileToPtx(const std::string &spec, const char *target = "sm_80");
+PtxCompilation compileToPtx(const std::string &spec, const char *target = "sm_80", const TilingOptions &tiling = {});
 
 /// What is wrong with a run; both empty where nothing is.
 struct PtxVerdict {

@@ -169,7 +169,11 @@ private:
     std::string fixed = fmt::format("tokens [{}]", length);
     for (size_t at = 0; (at = spec.find(fixed, at)) != std::string::npos;)
       spec.replace(at, fixed.size(), "tokens [?]");
-    test::PtxCompilation compilation = test::compileToPtx(spec);
+    // The largest tiles, of which kSizes end at every place.
+    TilingOptions tiling;
+    tiling.queryTile = {128};
+    tiling.keyTile = {64};
+    test::PtxCompilation compilation = test::compileToPtx(spec, "sm_80", tiling);
     ASSERT_TRUE(compilation.kernel) << compilation.diagnostics << spec;
     compiled = std::move(*compilation.kernel);
   }
