@@ -30,6 +30,7 @@ struct WarpPlan {
   WarpPlan(const WarpTiles &tiles, int64_t sharedLimit);
 
   static constexpr int64_t kMostRows = 128, kMostKeys = 128; ///< of a tile
+  static constexpr int64_t kFewRows = 64;                    ///< of a query tile that keep four warps busy
 
   int64_t queryRows, keyRows, headDimQk, headDimV;
   int64_t blocks; ///< of 16 rows, per warp

@@ -2,6 +2,7 @@
 
 #include "dialect/MaskFormulas.h"
 #include "dialect/Targets.h"
+#include "dialect/WarpPlan.h"
 #include "simulator/Problem.h"
 #include "simulator/TileChooser.h"
 
@@ -78,9 +79,6 @@ int64_t packableHeads(AttentionOp op, const HeadMasks &heads, const TileChoice &
   return group;
 }
 
-/// Rows of a tile that keep four warps busy, and those of the largest one.
-constexpr int64_t kFewRows = 64, kMostRows = 128;
-
 /// Shrinks a tile of one dimension that is longer than all queries: with the rows of all packable heads it
 /// still keeps four warps busy.
 void fitToFewQueries(TileChoice &tiles, int64_t packable) {
@@ -88,7 +86,7 @@ void fitToFewQueries(TileChoice &tiles, int64_t packable) {
   if (tiles.layout.size() != 1 || ShapedType::isDynamic(queries) || queries == 0)
     return;
   int64_t tokens = llvm::PowerOf2Ceil(queries);
-  while (tokens * packable < kFewRows)
+  while (tokens * packable < WarpPlan::kFewRows)
     tokens *= 2;
   tiles.queryTile.front() = std::min(tiles.queryTile.front(), tokens);
 }
@@ -96,10 +94,10 @@ void fitToFewQueries(TileChoice &tiles, int64_t packable) {
 /// Of the packable heads as many as fit a tile, where it has few tokens.
 int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
   int64_t tokens = tokensIn(tiles.queryTile);
-  if (tokens >= kFewRows)
+  if (tokens >= WarpPlan::kFewRows)
     return 1;
   int64_t packed = packable;
-  while (packed > 1 && (packable % packed != 0 || packed * tokens > kMostRows))
+  while (packed > 1 && (packable % packed != 0 || packed * tokens > WarpPlan::kMostRows))
     --packed;
   return packed;
 }
@@ -107,12 +105,12 @@ int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
 /// The GPU that tiles are chosen for when nobody names one: the first that runs code of the target.
 constexpr const char *kFirstMachine = "a100";
 
-/// The tiles of the least predicted time.
-FailureOr<TileChoice> fastestTiles(AttentionOp op, const TileChoice &usual, const Target &target, StringRef name) {
+LogicalResult suitGpu(AttentionOp op, TileChoice &tiles, AskedTiles asked, const Target &target, StringRef name) {
   Expected<Machine> machine = builtinMachine(name.empty() ? kFirstMachine : name.str());
   if (!machine)
     return op.emitError() << machine.error().message << "; known are " << builtinMachineNames();
-  return costedTiles(op, usual, target.sharedBytes, *machine).front().tiles;
+  suitGpu(op, tiles, asked, target, *machine);
+  return success();
 }
 
 /// The tiles asked for, or chosen ones that suit the target.
@@ -126,10 +124,10 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
     return op.emitError() << "tokens " << layoutText(choice->layout) << " and kv_tokens "
                           << layoutText(choice->kvLayout)
                           << " differ, but tiles of several dimensions need one layout";
-  const Target *gpu = gpuOf(op);
-  if (keyTile.empty() && gpu)
-    shortenKeyTile(op, *choice);
-  return gpu && keyTile.empty() && queryTile.empty() ? fastestTiles(op, *choice, *gpu, machine) : choice;
+  AskedTiles asked{!queryTile.empty(), !keyTile.empty()};
+  if (const Target *gpu = gpuOf(op); gpu && failed(suitGpu(op, *choice, asked, *gpu, machine)))
+    return failure();
+  return choice;
 }
 
 /// Builds the body of one tile.attention.

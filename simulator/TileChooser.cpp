@@ -2,7 +2,7 @@
 
 #include "dialect/MaskFormulas.h"
 #include "simulator/Problem.h"
-#include "simulator/WarpKernel.h"
+#include "simulator/TimedProblem.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Diagnostics.h"
@@ -79,8 +79,8 @@ std::vector<Box> boxesNear(ArrayRef<int64_t> usual, ArrayRef<int64_t> layout, in
 /// Predicts kernels of one attention with other tiles.
 class Chooser {
 public:
-  Chooser(AttentionOp op, const TileChoice &usual, int64_t sharedLimit, const Machine &machine)
-      : op(op), usual(usual), sharedLimit(sharedLimit), machine(machine), tokens(nominal(op.getTokens())),
+  Chooser(AttentionOp op, const TileChoice &usual, const Target &target, const Machine &machine)
+      : op(op), usual(usual), target(target), machine(machine), tokens(nominal(op.getTokens())),
         kvTokens(nominal(op.getKvTokens())) {}
 
   bool canTell();
@@ -91,11 +91,10 @@ public:
 
 private:
   std::optional<Problem> problemWith(ArrayRef<int64_t> queryTile, ArrayRef<int64_t> keyTile);
-  WarpPlan planOf(const TileChoice &tiles);
 
   AttentionOp op;
   const TileChoice &usual;
-  int64_t sharedLimit;
+  const Target &target;
   const Machine &machine;
   SmallVector<int64_t> tokens, kvTokens;
   std::vector<CostedTiles> found; ///< the usual tiles first
@@ -113,17 +112,11 @@ std::optional<Problem> Chooser::problemWith(ArrayRef<int64_t> queryTile, ArrayRe
   return succeeded(problem) ? std::optional(std::move(*problem)) : std::nullopt;
 }
 
-/// Whether masks, types and lengths are such that a prediction says what is fastest.
+/// Whether masks and lengths are such that a prediction says what is fastest.
 bool Chooser::canTell() {
   constexpr int64_t kFewQueries = 128;
-  mlir::Type type = op.getQuery().getType().getElementType();
-  if ((!type.isF16() && !type.isBF16()) || !op.getScore().empty())
+  if (!op.getScore().empty())
     return false;
-  for (mlir::Value tensor : {op.getQuery(), op.getValue()}) {
-    int64_t dim = cast<mlir::RankedTensorType>(tensor.getType()).getDimSize(3);
-    if (dim % 16 != 0 || dim > 256)
-      return false;
-  }
   int64_t queries = op.getTokens().getNumTokens();
   if (!ShapedType::isDynamic(queries) && queries < kFewQueries)
     return false;
@@ -138,36 +131,24 @@ bool Chooser::canTell() {
   return true;
 }
 
-WarpPlan Chooser::planOf(const TileChoice &tiles) {
-  WarpTiles sizes;
-  sizes.queryRows = productOf(tiles.queryTile);
-  sizes.keyRows = productOf(tiles.keyTile);
-  sizes.headDimQk = op.getQuery().getType().getDimSize(3);
-  sizes.headDimV = op.getValue().getType().getDimSize(3);
-  return WarpPlan(sizes, sharedLimit);
-}
-
 bool Chooser::add(ArrayRef<int64_t> queryTile, ArrayRef<int64_t> keyTile) {
-  TileChoice tiles = usual;
-  tiles.queryTile.assign(queryTile.begin(), queryTile.end());
-  tiles.keyTile.assign(keyTile.begin(), keyTile.end());
-  WarpPlan plan = planOf(tiles);
-  if (plan.queryRows % 16 != 0 || plan.keyRows % 16 != 0 || plan.sharedBytes() > sharedLimit ||
-      llvm::any_of(found, [&](const CostedTiles &other) {
-        return other.tiles.queryTile == tiles.queryTile && other.tiles.keyTile == tiles.keyTile;
+  if (llvm::any_of(found, [&](const CostedTiles &other) {
+        return other.tiles.queryTile == queryTile && other.tiles.keyTile == keyTile;
       }))
     return false;
   std::optional<Problem> problem = problemWith(queryTile, keyTile);
   if (!problem)
     return false;
+  Expected<KernelShape> shape = compiledShapeOf(op, *problem, problem->groups.size(), target, machine);
+  if (!shape)
+    return false;
   Work work = workOf(*problem);
   if (ShapedType::isDynamic(work.batch))
     work.batch = 1;
-  KernelShape shape = warpKernel(plan, precisionOf(op.getQuery().getType().getElementType()), machine);
-  for (const MaskGroup &group : problem->groups)
-    if (std::optional<Formula> formula = formulaOf(group.mask, problem->tiles.keyLayoutOf(op), op.getMaskInputs()))
-      shape.maskOps = std::max(shape.maskOps, maskOps(*formula));
-  found.push_back({std::move(tiles), shape, predict(machine, shape, work, {}, Scheduling::Coarse)});
+  TileChoice tiles = usual;
+  tiles.queryTile.assign(queryTile.begin(), queryTile.end());
+  tiles.keyTile.assign(keyTile.begin(), keyTile.end());
+  found.push_back({std::move(tiles), *shape, predict(machine, *shape, work, {}, Scheduling::Coarse)});
   return true;
 }
 
@@ -198,7 +179,10 @@ constexpr int64_t kQuerySizes[] = {128, 64, 32}, kKeySizes[] = {64, 32};
 
 } // namespace
 
-void shortenKeyTile(AttentionOp op, TileChoice &tiles) {
+/// Half the usual keys leave registers for two row blocks of output in a warp, which halves what it reads from
+/// shared memory per product; a score region needs registers for the elements it works on, and so does a mask that reads
+/// run-time inputs.
+static void shortenKeyTile(AttentionOp op, TileChoice &tiles) {
   constexpr int64_t kShortRow = 32, kLongRow = 128;
   int64_t valueDim = op.getValue().getType().getDimSize(3);
   int64_t dim = std::max(valueDim, op.getQuery().getType().getDimSize(3));
@@ -208,9 +192,9 @@ void shortenKeyTile(AttentionOp op, TileChoice &tiles) {
     *llvm::max_element(tiles.keyTile) /= 2;
 }
 
-std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, int64_t sharedLimit,
+std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, const Target &target,
                                      const Machine &machine) {
-  Chooser chooser(op, usual, sharedLimit, machine);
+  Chooser chooser(op, usual, target, machine);
   if (!chooser.canTell() || !chooser.add(usual.queryTile, usual.keyTile))
     return {{usual, {}, {}}};
   auto keyBoxes = [&](int64_t tokens) { return boxesNear(usual.queryTile, usual.kvLayout, tokens); };
@@ -225,6 +209,13 @@ std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, in
       for (const Box &keyTile : keyBoxes(keys))
         chooser.add(queryTile, keyTile);
   return std::move(chooser).sorted();
+}
+
+void suitGpu(AttentionOp op, TileChoice &tiles, AskedTiles asked, const Target &target, const Machine &machine) {
+  if (!asked.key)
+    shortenKeyTile(op, tiles);
+  if (!asked.key && !asked.query)
+    tiles = costedTiles(op, tiles, target, machine).front().tiles;
 }
 
 } // namespace attn

@@ -1,6 +1,7 @@
 //===- TileChooser.h - tiles by predicted time -------------------*- C++ -*-===//
 #pragma once
 
+#include "dialect/Targets.h"
 #include "simulator/TileShapes.h"
 #include "simulator/time/TimeModel.h"
 
@@ -8,10 +9,13 @@
 
 namespace attn {
 
-/// Half the usual keys leave registers for two row blocks of output in a warp, which halves what it reads from
-/// shared memory per product; a score region needs registers for the elements it works on, and so does a mask that reads
-/// run-time inputs.
-void shortenKeyTile(AttentionOp op, TileChoice &tiles);
+/// Which tiles somebody asked for.
+struct AskedTiles {
+  bool query = false, key = false;
+};
+/// Makes of tiles that suit any target those that a kernel for a GPU takes: a key tile that nobody asked for gets shorter,
+/// and where nobody asked for either, the tiles of the least predicted time are taken.
+void suitGpu(AttentionOp op, TileChoice &tiles, AskedTiles asked, const Target &target, const Machine &machine);
 
 /// Tiles of a kernel for sm_80 (dialect/WarpPlan.h) and its predicted time.
 struct CostedTiles {
@@ -29,7 +33,7 @@ constexpr int64_t kNominalTokens = 8192;
 ///
 /// A box is near where each of its extents is at most 2.6 times what the usual one's would be, shrunk alike in all
 /// dimensions; of the key tiles those that the best query tiles like are looked at. That is some fifty tile maps.
-std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, int64_t sharedLimit,
+std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, const Target &target,
                                      const Machine &machine);
 constexpr double kClearlyFaster = 0.97;
 

@@ -3,6 +3,7 @@
 #include "dialect/MaskFormulas.h"
 #include "simulator/WarpKernel.h"
 
+#include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace attn {
@@ -14,6 +15,14 @@ static int64_t productOf(llvm::ArrayRef<int64_t> extents) {
   return product;
 }
 
+static Precision precisionOf(mlir::Type type) {
+  if (type.isF32())
+    return Precision::F32;
+  if (type.isBF16())
+    return Precision::BF16;
+  return type.isF16() ? Precision::F16 : Precision::F8;
+}
+
 Work workWithoutHeads(const Problem &problem) {
   Work work;
   work.batch = problem.batch;
@@ -22,6 +31,13 @@ Work workWithoutHeads(const Problem &problem) {
   work.keys = problem.numKeys;
   work.queryTiles = problem.tiling.numQueryTiles();
   work.keyTiles = problem.tiling.numKeyTiles();
+  return work;
+}
+
+Work workOf(const Problem &problem) {
+  Work work = workWithoutHeads(problem);
+  for (const MaskGroup &group : problem.groups)
+    work.groups.push_back({int64_t(group.heads.size()), classesOf(group.map)});
   return work;
 }
 
@@ -72,17 +88,18 @@ static Status checkTiles(AttentionOp op, const WarpTiles &tiles, const Target &t
 
 Expected<KernelShape> compiledShapeOf(AttentionOp op, const Problem &problem, size_t masks, const Target &target,
                                       const Machine &machine) {
-  // Where few queries share a tile, it keeps four warps busy.
-  constexpr int64_t kFewRows = 64;
   WarpTiles tiles{productOf(problem.tiles.queryTile), productOf(problem.tiles.keyTile),
                   op.getQuery().getType().getDimSize(3), op.getValue().getType().getDimSize(3)};
   int64_t packed = packedHeadsOf(problem, masks, tiles.queryRows);
   if (packed > 1)
-    tiles.queryRows = std::max(kFewRows, (problem.numQueries * packed + 15) / 16 * 16);
+    tiles.queryRows = std::max(WarpPlan::kFewRows, (problem.numQueries * packed + 15) / 16 * 16);
   if (Status fits = checkTiles(op, tiles, target); !fits)
     return fits.takeError();
-  KernelShape shape = warpKernel(WarpPlan(tiles, target.sharedBytes),
-                                 precisionOf(op.getQuery().getType().getElementType()), machine);
+  WarpPlan plan(tiles, target.sharedBytes);
+  if (plan.sharedBytes() > target.sharedBytes)
+    return makeError("the tiles need {} bytes of shared memory, but a thread block of '{}' has {}", plan.sharedBytes(),
+                     target.name.str(), target.sharedBytes);
+  KernelShape shape = warpKernel(plan, precisionOf(op.getQuery().getType().getElementType()), machine);
   shape.packedHeads = packed;
   shape.splits = 0;
   for (auto &[mask, heads] : groupHeads(op))

@@ -7,7 +7,10 @@
 
 namespace attn {
 
-/// Visits of the query tiles of all heads. `counts` follow the problem's groups.
+/// Visits of the query tiles of all heads; visible pairs are not counted.
+Work workOf(const Problem &problem);
+
+/// With the visible pairs of `counts`, which follow the problem's groups.
 Work workOf(const Problem &problem, llvm::ArrayRef<Counts> counts);
 
 /// The same without groups: lengths and numbers of tiles.

@@ -1,9 +1,5 @@
 #include "simulator/WarpKernel.h"
 
-#include "simulator/TimedProblem.h"
-
-#include "mlir/IR/BuiltinTypes.h"
-
 namespace attn {
 
 KernelShape warpKernel(const WarpPlan &plan, Precision precision, const Machine &machine) {
@@ -36,21 +32,6 @@ double maskOps(const Formula &formula) {
       ops += kInterval + (atom.dims[d].modulus > 1 ? kDivision : 0);
   }
   return ops;
-}
-
-Work workOf(const Problem &problem) {
-  Work work = workWithoutHeads(problem);
-  for (const MaskGroup &group : problem.groups)
-    work.groups.push_back({int64_t(group.heads.size()), classesOf(group.map)});
-  return work;
-}
-
-Precision precisionOf(mlir::Type type) {
-  if (type.isF32())
-    return Precision::F32;
-  if (type.isBF16())
-    return Precision::BF16;
-  return type.isF16() ? Precision::F16 : Precision::F8;
 }
 
 } // namespace attn

@@ -209,6 +209,9 @@ int compileVerb(const CompileOptions &options) {
   const Target *target = findTarget(options.target);
   if (!target)
     return fail(unknownName("target", options.target, targetNames()));
+  if (!options.gpu.empty() && target->kind == TargetKind::Cpu)
+    return fail(makeError("'--gpu' chooses tiles for a GPU, but the target is '{}'", options.target)
+                    .withNote("add, for example, '--target=sm_80'"));
   std::vector<std::string> phases = phasesOf(*target);
   std::string phase = options.emit;
   if (phase.empty())

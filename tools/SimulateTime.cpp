@@ -11,9 +11,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
-
 namespace attn::tools {
 
 using Json = nlohmann::ordered_json;
@@ -67,14 +64,17 @@ Expected<std::optional<TimeQuestion>> timeQuestion(const SimulateOptions &option
   return std::optional(std::move(question));
 }
 
+Expected<KernelShape> wholeKernelOf(AttentionOp op, const Problem &problem, const TimeQuestion &question, size_t masks) {
+  if (question.target)
+    return compiledShapeOf(op, problem, masks, *question.target, question.machine);
+  return shapeOf(op, problem, question.pass, masks);
+}
+
 Expected<AskedKernel> kernelOf(AttentionOp op, const Problem &problem, const TimeQuestion &question, size_t masks) {
-  if (question.target) {
-    Expected<KernelShape> shape = compiledShapeOf(op, problem, masks, *question.target, question.machine);
-    if (!shape)
-      return shape.takeError();
-    return AskedKernel{*shape, {}};
-  }
-  AskedKernel kernel{shapeOf(op, problem, question.pass, masks), {}};
+  Expected<KernelShape> shape = wholeKernelOf(op, problem, question, masks);
+  if (!shape)
+    return shape.takeError();
+  AskedKernel kernel{*shape, {}};
   Expected<TileParts> parts = fitShape(kernel.shape, question.machine);
   if (!parts)
     return parts.takeError();
@@ -82,22 +82,25 @@ Expected<AskedKernel> kernelOf(AttentionOp op, const Problem &problem, const Tim
   return kernel;
 }
 
-/// Tiles that 'attnc compile' would choose for the machine; nothing where that fails, after a diagnostic.
+/// Fills in the tiles that 'attnc compile' would choose for the machine. Failure comes after a diagnostic.
 static mlir::LogicalResult chooseTiles(Compilation &compilation, const TimeQuestion &question, BoundOptions &options) {
   AttentionOp op = compilation.attention();
-  mlir::FailureOr<TileChoice> usual = tilesOfSpec(op, {});
-  if (failed(usual))
+  ProblemRequest request;
+  request.queryTile = options.queryTile;
+  request.keyTile = options.keyTile;
+  mlir::FailureOr<TileChoice> tiles = tilesOfSpec(op, request);
+  if (failed(tiles))
     return mlir::failure();
-  shortenKeyTile(op, *usual);
-  TileChoice best = costedTiles(op, *usual, question.target->sharedBytes, question.machine).front().tiles;
-  options.queryTile.assign(best.queryTile.begin(), best.queryTile.end());
-  options.keyTile.assign(best.keyTile.begin(), best.keyTile.end());
+  AskedTiles asked{!options.queryTile.empty(), !options.keyTile.empty()};
+  suitGpu(op, *tiles, asked, *question.target, question.machine);
+  options.queryTile.assign(tiles->queryTile.begin(), tiles->queryTile.end());
+  options.keyTile.assign(tiles->keyTile.begin(), tiles->keyTile.end());
   return mlir::success();
 }
 
 mlir::FailureOr<Problem> bindForMachine(Compilation &compilation, const BoundOptions &options,
                                         const TimeQuestion *question) {
-  if (!question || !question->target || !options.queryTile.empty() || !options.keyTile.empty())
+  if (!question || !question->target)
     return bindSpec(compilation, options);
   BoundOptions chosen = options;
   if (failed(compilation.loadFile(options.spec)) || failed(compilation.selectKernel(options.kernel)) ||

@@ -16,7 +16,10 @@ struct TimeQuestion {
   const Target *target = nullptr; ///< whose kernel it is that 'attnc compile' makes; null: one of the machine's own kind
 };
 
-/// The kernel that is asked about, with the problem's tiles; of tiles that no thread block holds, what one works on, with
+/// The kernel that is asked about, with the problem's tiles whole. An error where it has no code for them.
+Expected<KernelShape> wholeKernelOf(AttentionOp op, const Problem &problem, const TimeQuestion &question, size_t masks);
+
+/// The same, fitted to the machine: of tiles that no thread block holds, what one works on, with
 /// the parts they were cut into. An error where that is impossible.
 struct AskedKernel {
   KernelShape shape;

@@ -17,18 +17,13 @@ static Expected<SweepTiles> tilesOrReason(Compilation &compilation, const BoundO
   FailureOr<Problem> problem = bindWithoutMaps(compilation, options);
   if (failed(problem))
     return makeError("{}", reason);
-  KernelShape shape = shapeOf(compilation.attention(), *problem, question.pass, /*masks=*/1);
-  if (question.target) {
-    Expected<KernelShape> compiled =
-        compiledShapeOf(compilation.attention(), *problem, /*masks=*/1, *question.target, question.machine);
-    if (!compiled)
-      return compiled.takeError();
-    shape = *compiled;
-  }
-  if (Status fits = checkShape(shape, question.machine); !fits)
+  Expected<KernelShape> shape = wholeKernelOf(compilation.attention(), *problem, question, /*masks=*/1);
+  if (!shape)
+    return shape.takeError();
+  if (Status fits = checkShape(*shape, question.machine); !fits)
     return fits.takeError();
-  double denseUs = predict(question.machine, shape, denseWorkOf(*problem, shape)).us;
-  return SweepTiles{std::move(*problem), shape, denseUs};
+  double denseUs = predict(question.machine, *shape, denseWorkOf(*problem, *shape)).us;
+  return SweepTiles{std::move(*problem), *shape, denseUs};
 }
 
 TilePairs tilePairs(Compilation &compilation, const BoundOptions &options,

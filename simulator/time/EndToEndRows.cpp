@@ -73,11 +73,10 @@ std::vector<Measurement> publishedRows() {
   for (const FlashAttentionRow &row : flashAttentionRows()) {
     if (row.isExtra())
       continue;
-    int64_t heads = 2048 / row.headDim, batch = 16384 / row.tokens;
-    double flops = 4.0 * 16384 * double(row.tokens) * 2048 * (row.causal ? 0.5 : 1);
+    Work work = workOf(row);
     rows.push_back({fmt::format("attention tokens={} heads={} head_dim={} batch={}{}", row.tokens,
-                                heads, row.headDim, batch, row.causal ? " causal" : ""),
-                    flops / row.tflops / 1e6});
+                                work.kvHeads, row.headDim, work.batch, row.causal ? " causal" : ""),
+                    flopsOf(row) / row.tflops / 1e6});
   }
   return rows;
 }

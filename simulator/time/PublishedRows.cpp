@@ -37,10 +37,13 @@ Work workOf(const FlashAttentionRow &row) {
   return make(row.tokens, row.tokens, shape.rows, shape.columns, heads, heads, batch);
 }
 
+double flopsOf(const FlashAttentionRow &row) {
+  return 4.0 * 16384 * double(row.tokens) * 2048 * (row.causal ? 0.5 : 1);
+}
+
 double predictedTflops(const Machine &machine, const FlashAttentionRow &row) {
   KernelShape shape = flashAttention3(row.headDim, row.causal);
-  double flops = 4.0 * 16384 * double(row.tokens) * 2048 * (row.causal ? 0.5 : 1);
-  return flops / predict(machine, shape, workOf(row)).us / 1e6;
+  return flopsOf(row) / predict(machine, shape, workOf(row)).us / 1e6;
 }
 
 void ErrorSummary::add(double predicted, double published) {

@@ -27,6 +27,8 @@ struct FlashAttentionRow {
 std::span<const FlashAttentionRow> flashAttentionRows();
 
 Work workOf(const FlashAttentionRow &row);
+/// Operations of a call, as the authors count them.
+double flopsOf(const FlashAttentionRow &row);
 /// TFLOP/s, counted in the same way.
 double predictedTflops(const Machine &machine, const FlashAttentionRow &row);
 

@@ -72,8 +72,8 @@ static StepCycles stepOfWarps(const Machine &m, const KernelShape &s, bool isMas
   double reads = rows / double(s.rowsPerWarp) + 1;
   c.shared = (reads * n * dims * b + (s.queryInRegisters ? 0 : rows * double(s.headDim) * b)) / m[SharedBytesPerClock];
   c.l2 = n * dims * b / m[L2BytesPerClock];
-  c.all = norm(overlapPower(m, s), {c.matrix, c.exp + c.alu + c.mask, c.shared, c.l2}) +
-          m[WarpStepCycles] / double(s.blocksAtOnce);
+  c.bookkeeping = m[WarpStepCycles] / double(s.blocksAtOnce);
+  c.all = norm(overlapPower(m, s), {c.matrix, c.exp + c.alu + c.mask, c.shared, c.l2}) + c.bookkeeping;
   return c;
 }
 
@@ -95,7 +95,7 @@ StepCycles stepCycles(const Machine &m, const KernelShape &s, bool isMasked) {
   c.shared = sharedBytesOfStep(m, s, rows) / m[SharedBytesPerClock];
   double b = double(bytesOf(s.precision));
   c.l2 = double(s.columns) * (d + dv) * b / double(s.sharedBy) / m[L2BytesPerClock];
-  double softmax = c.exp + c.alu + c.mask, p = m[OverlapPower];
+  double softmax = c.exp + c.alu + c.mask, p = overlapPower(m, s);
   c.all = s.overlap == Overlap::None ? norm(p, {c.matrix + softmax, c.shared, c.l2})
                                      : norm(p, {c.matrix, softmax, c.shared, c.l2});
   return c;

@@ -39,9 +39,7 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
   if (count == 0 || c.all == 0)
     return;
   double p = overlapPower(machine, shape);
-  double softmax = c.exp + c.alu + c.mask;
-  // Of kernels of warps a part of each step is bookkeeping: a fixed cost.
-  double together = shape.products == Products::OfWarps ? c.all - machine[WarpStepCycles] / double(shape.blocksAtOnce) : c.all;
+  double softmax = c.exp + c.alu + c.mask, together = c.all - c.bookkeeping;
   auto weight = [&](double unit) { return std::pow(unit / together, p); };
   bool isSerial = shape.overlap == Overlap::None;
   double matrixAndSoftmax = weight(c.matrix + softmax);
@@ -58,7 +56,7 @@ void Spent::add(const Machine &machine, const KernelShape &shape, const StepCycl
   put(TermKind::Mask, c.mask, ofSoftmax * c.mask / softmax);
   put(TermKind::SharedMemory, c.shared, weight(c.shared));
   put(TermKind::L2, c.l2, weight(c.l2));
-  fixed += count * (c.all - together);
+  fixed += count * c.bookkeeping;
   steps += count * together;
 }
 
@@ -70,13 +68,14 @@ int64_t mostVisits(const Work &w) {
   return most;
 }
 
-/// Of all heads and batch entries.
-int64_t queryTilesOf(const Work &w) {
-  int64_t tiles = 0;
+/// Thread blocks of a launch whose query tiles are split into so many parts, at most one a visit.
+int64_t threadBlocks(const KernelShape &s, const Work &w, int64_t splits) {
+  int64_t blocks = 0;
   for (const HeadWork &group : w.groups)
     for (const TileClass &c : group.classes)
-      tiles += group.heads * w.batch * c.tiles;
-  return tiles;
+      blocks += group.heads / s.packedHeads * w.batch * c.tiles *
+                std::clamp<int64_t>(splits, 1, std::max<int64_t>(c.visited(), 1));
+  return blocks;
 }
 
 /// The shape with as many thread blocks on a multiprocessor as there are.
@@ -85,11 +84,7 @@ KernelShape crowded(const Machine &m, KernelShape s, const Work &w, int64_t spli
     s.blocksAtOnce = 1;
     return s;
   }
-  int64_t blocks = 0;
-  for (const HeadWork &group : w.groups)
-    for (const TileClass &c : group.classes)
-      blocks += group.heads / s.packedHeads * w.batch * c.tiles * std::clamp<int64_t>(splits, 1, std::max<int64_t>(c.visited(), 1));
-  int64_t sms = int64_t(m[Sms]);
+  int64_t blocks = threadBlocks(s, w, splits), sms = int64_t(m[Sms]);
   s.blocksAtOnce = std::clamp<int64_t>((blocks + sms - 1) / sms, 1, s.blocksAtOnce);
   return s;
 }
@@ -309,11 +304,10 @@ Prediction predict(const Machine &machine, const KernelShape &shape, const Work 
   if (shape.splits > 0)
     return with(shape.splits);
   Prediction best = with(1);
-  double tiles = double(queryTilesOf(work)) / double(shape.packedHeads);
-  double places = machine[Sms] * (shape.products == Products::OfWarps ? double(shape.blocksAtOnce) : 1);
+  int64_t places = int64_t(machine[Sms]) * (shape.products == Products::OfWarps ? shape.blocksAtOnce : 1);
   // Doubling: time has one minimum in the number of parts, but for waves. Where thread blocks fill the multiprocessors,
   // more only add to the merge; launches split no further either.
-  for (int64_t splits = 2; splits <= mostVisits(work) && tiles * double(splits / 2) < places; splits *= 2)
+  for (int64_t splits = 2; splits <= mostVisits(work) && threadBlocks(shape, work, splits / 2) < places; splits *= 2)
     if (Prediction p = with(splits); p.us < best.us)
       best = p;
   return best;

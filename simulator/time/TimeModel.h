@@ -60,7 +60,8 @@ struct Prediction {
 /// Cycles of one step, a key tile against a query tile.
 struct StepCycles {
   double matrix = 0, exp = 0, alu = 0, mask = 0, shared = 0, l2 = 0;
-  double all = 0; ///< that the step takes
+  double bookkeeping = 0; ///< beside them: of kernels of warps
+  double all = 0;         ///< that the step takes
 };
 StepCycles stepCycles(const Machine &machine, const KernelShape &shape, bool isMasked);
 /// p of the p-norm of the units' times.

@@ -1,8 +1,6 @@
 // Predicted times of kernels for sm_80 against those measured on a GPU (bench/gpu/results).
-#include "dialect/MaskFormulas.h"
 #include "dialect/Targets.h"
-#include "simulator/TileChooser.h"
-#include "simulator/WarpKernel.h"
+#include "simulator/TimedProblem.h"
 #include "simulator/time/Fit.h"
 #include "test/simulator/Spec.h"
 
@@ -40,10 +38,6 @@ std::vector<int64_t> extents(const std::string &text) {
   return list;
 }
 
-int64_t productOf(const std::vector<int64_t> &list) {
-  return std::accumulate(list.begin(), list.end(), int64_t(1), std::multiplies<>());
-}
-
 struct Row {
   std::string name;
   KernelShape shape;
@@ -78,17 +72,14 @@ std::optional<Row> rowOf(const Json &entry, const Json &oneCase) {
   request.keyTile = keyTile;
   mlir::FailureOr<Problem> problem = bindProblem(spec.attention, request);
   EXPECT_TRUE(succeeded(problem)) << spec.diagnostics;
-  WarpPlan plan({productOf(queryTile), productOf(keyTile), oneCase["head_dim"], oneCase["head_dim"]},
-                findTarget("sm_80")->sharedBytes);
+  if (llvm::any_of(problem->groups, [](const MaskGroup &group) { return group.readsInputs; }))
+    return std::nullopt;
+  Expected<KernelShape> shape =
+      compiledShapeOf(spec.attention, *problem, problem->groups.size(), *findTarget("sm_80"), h200());
+  EXPECT_TRUE(shape) << shape.error().message;
   Row row{fmt::format("{} {} {}", entry["case"].get<std::string>(), entry["q_tile"].get<std::string>(),
                       entry["k_tile"].get<std::string>()),
-          warpKernel(plan, Precision::BF16, h200()), workOf(*problem), entry["median_ms"], entry.value("aside", false)};
-  for (const MaskGroup &group : problem->groups) {
-    if (group.readsInputs)
-      return std::nullopt;
-    row.shape.maskOps = std::max(row.shape.maskOps, maskOps(*formulaOf(group.mask, problem->tiles.keyLayoutOf(spec.attention),
-                                                                       spec.attention.getMaskInputs())));
-  }
+          *shape, workOf(*problem), entry["median_ms"], entry.value("aside", false)};
   return row;
 }
 

@@ -1,5 +1,6 @@
 #include "dialect/Targets.h"
 #include "simulator/TileChooser.h"
+#include "simulator/TimedProblem.h"
 #include "simulator/WarpKernel.h"
 #include "test/simulator/Spec.h"
 
@@ -9,7 +10,7 @@
 namespace attn::test {
 namespace {
 
-constexpr int64_t kShared = 163 * 1024;
+const Target &sm80() { return *findTarget("sm_80"); }
 
 Machine machineNamed(const char *name) {
   Expected<Machine> machine = builtinMachine(name);
@@ -28,7 +29,7 @@ std::vector<CostedTiles> costed(const std::string &text, const char *gpu = "h200
     return {};
   mlir::FailureOr<TileChoice> usual = tilesOfSpec(spec.attention, {});
   EXPECT_TRUE(succeeded(usual));
-  std::vector<CostedTiles> list = costedTiles(spec.attention, *usual, kShared, machineNamed(gpu));
+  std::vector<CostedTiles> list = costedTiles(spec.attention, *usual, sm80(), machineNamed(gpu));
   EXPECT_EQ(spec.diagnostics, "");
   return list;
 }
@@ -52,7 +53,7 @@ TEST(TileChooser, ordersDistinctTilesThatFit) {
       EXPECT_TRUE(seen.insert(key).second) << "twice";
       EXPECT_EQ(one.tiles.queryTile.size(), one.tiles.layout.size());
       EXPECT_EQ(tokensOf(one.tiles.queryTile) % 16, 0);
-      EXPECT_LE(one.shape.sharedBytes, kShared);
+      EXPECT_LE(one.shape.sharedBytes, sm80().sharedBytes);
       EXPECT_GT(one.prediction.us, 0);
       // Only the usual tiles may come before faster ones, by what they need not be beaten by.
       EXPECT_LE(list.front().prediction.us * kClearlyFaster, one.prediction.us * 1.0001);
@@ -77,7 +78,7 @@ TEST(TileChooser, predictsTheProblemWithThoseTiles) {
   Spec spec(kernel("64, 64", "neighborhood(window = [9, 9])"));
   mlir::FailureOr<TileChoice> usual = tilesOfSpec(spec.attention, {});
   Machine machine = machineNamed("a100");
-  for (const CostedTiles &one : costedTiles(spec.attention, *usual, kShared, machine)) {
+  for (const CostedTiles &one : costedTiles(spec.attention, *usual, sm80(), machine)) {
     ProblemRequest request;
     request.queryTile = one.tiles.queryTile;
     request.keyTile = one.tiles.keyTile;
@@ -88,20 +89,20 @@ TEST(TileChooser, predictsTheProblemWithThoseTiles) {
 }
 
 TEST(WarpPlan, takesWhatFits) {
-  WarpPlan plan({128, 64, 128, 128}, kShared);
+  WarpPlan plan({128, 64, 128, 128}, sm80().sharedBytes);
   EXPECT_EQ(plan.blocks, 2);
   EXPECT_EQ(plan.warps, 4);
   EXPECT_FALSE(plan.queryInRegisters);
   EXPECT_EQ(plan.sharedBytes(), 81920);
   EXPECT_EQ(plan.blocksAtOnce(227 * 1024), 2);
-  WarpPlan narrow({32, 32, 64, 64}, kShared);
+  WarpPlan narrow({32, 32, 64, 64}, sm80().sharedBytes);
   EXPECT_EQ(narrow.blocks, 1);
   EXPECT_TRUE(narrow.queryInRegisters);
   EXPECT_EQ(narrow.blocksAtOnce(227 * 1024), 8);
   // Wide rows leave one row block, and few stages.
-  WarpPlan wide({128, 64, 256, 256}, kShared);
+  WarpPlan wide({128, 64, 256, 256}, sm80().sharedBytes);
   EXPECT_EQ(wide.blocks, 1);
-  EXPECT_LE(wide.sharedBytes(), kShared);
+  EXPECT_LE(wide.sharedBytes(), sm80().sharedBytes);
 }
 
 } // namespace

@@ -22,7 +22,9 @@ emulator::Profile profileOf(int64_t headDim, const ref::Mask &mask) {
   shape.dtype = ref::Type::BF16;
   shape.tokens = {kTokens};
   test::KernelCase c = test::caseOf(draw, {shape, mask, {}});
-  test::PtxCompilation compiled = test::compileToPtx(c.spec);
+  TilingOptions tiling;
+  tiling.queryTile = {128}; // few queries would get smaller ones
+  test::PtxCompilation compiled = test::compileToPtx(c.spec, "sm_80", tiling);
   emulator::Profile profile;
   EXPECT_TRUE(compiled.kernel) << compiled.diagnostics;
   if (!compiled.kernel)
@@ -92,7 +94,7 @@ TEST_P(Sm80Profile, TilesArriveInWholeSectors) {
       EXPECT_EQ(line.counts.asyncBytes, 16 * line.counts.lanes) << line.line << ": " << line.text;
       ++copies;
     }
-  EXPECT_GE(copies, 3u) << "queries, keys and values";
+  EXPECT_GT(copies, 8u);
 }
 
 INSTANTIATE_TEST_SUITE_P(HeadDims, Sm80Profile, testing::Values(16, 32, 48, 64, 96, 128, 256));
