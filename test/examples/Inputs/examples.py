@@ -108,8 +108,7 @@ def assemble(kernel, folder):
     ptx = os.path.join(folder, "out.ptx")
     attnc("compile", kernel.spec, f"--kernel={kernel.name}", "--target=sm_80", "--emit=ptx", "-o", ptx)
     # A few words in local memory cost less than they bring (test/Inputs/gpu_matrix.py).
-    most = 48
-    for chip in ("sm_80", "sm_90"):
+    for chip, most in (("sm_80", 24), ("sm_90", 32)):
         command = [os.environ["PTXAS"], f"-arch={chip}", "-v", ptx, "-o", "/dev/null"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         local = [int(number) for number in re.findall(r"(\d+) bytes stack frame", done.stdout)]
