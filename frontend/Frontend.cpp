@@ -81,6 +81,18 @@ static bool looksLikeMlir(StringRef text) {
          text.starts_with("\"") || text.starts_with("%");
 }
 
+static OwningOpRef<ModuleOp> parseNamed(llvm::SourceMgr &sources, unsigned id,
+                                        MLIRContext *context) {
+  Source source(sources, id, context);
+  bool isMlir = source.name().ends_with(".mlir") ||
+                (!source.name().ends_with(".attn") && looksLikeMlir(source.text()));
+  return isMlir ? parseMlirText(sources, id, context) : parseSpecText(source);
+}
+
+OwningOpRef<ModuleOp> parseNamed(llvm::SourceMgr &sources, MLIRContext *context) {
+  return parseNamed(sources, sources.getMainFileID(), context);
+}
+
 OwningOpRef<ModuleOp> loadFile(StringRef path, llvm::SourceMgr &sources, MLIRContext *context) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path);
   if (std::error_code error = buffer.getError()) {
@@ -88,11 +100,7 @@ OwningOpRef<ModuleOp> loadFile(StringRef path, llvm::SourceMgr &sources, MLIRCon
         << "cannot read '" << path << "': " << error.message();
     return {};
   }
-  unsigned id = sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
-  Source source(sources, id, context);
-  bool isMlir =
-      path.ends_with(".mlir") || (!path.ends_with(".attn") && looksLikeMlir(source.text()));
-  return isMlir ? parseMlirText(sources, id, context) : parseSpecText(source);
+  return parseNamed(sources, sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc()), context);
 }
 
 } // namespace attn

@@ -29,10 +29,13 @@ mlir::OwningOpRef<mlir::ModuleOp> parseSpec(llvm::SourceMgr &sources, mlir::MLIR
 /// The same for a main buffer of MLIR text.
 mlir::OwningOpRef<mlir::ModuleOp> parseMlir(llvm::SourceMgr &sources, mlir::MLIRContext *context);
 
-/// Reads `path` ("-" is the standard input) into a new buffer of `sources` and parses it: as MLIR
-/// when the name ends in `.mlir` or, for a name that ends in neither `.mlir` nor `.attn`, when its
-/// first word is MLIR's; else as `.attn` text. The result and its errors are those of parseSpec; a
-/// file that cannot be read is an error located at the start of `path`.
+/// The same for a main buffer of text of either kind: MLIR when its name ends in `.mlir` or, for a
+/// name that ends in neither `.mlir` nor `.attn`, when its first word is MLIR's; else `.attn`.
+mlir::OwningOpRef<mlir::ModuleOp> parseNamed(llvm::SourceMgr &sources, mlir::MLIRContext *context);
+
+/// Reads `path` ("-" is the standard input) into a new buffer of `sources` and parses it like parseNamed. The
+/// result and its errors are those of parseSpec; a file that cannot be read is an error located at
+/// the start of `path`.
 mlir::OwningOpRef<mlir::ModuleOp> loadFile(llvm::StringRef path, llvm::SourceMgr &sources,
                                            mlir::MLIRContext *context);
 

@@ -18,6 +18,12 @@ public:
   llvm::StringRef name() const { return sources.getMemoryBuffer(buffer)->getBufferIdentifier(); }
   mlir::MLIRContext *getContext() const { return context; }
 
+  /// Keeps another file that this text names; returns its text.
+  llvm::StringRef addFile(std::unique_ptr<llvm::MemoryBuffer> file) const {
+    unsigned id = sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+    return sources.getMemoryBuffer(id)->getBuffer();
+  }
+
   /// Walks back to the start of the line: do not call it for every word of a long line.
   mlir::Location at(llvm::SMLoc place) const;
 

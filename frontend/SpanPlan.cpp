@@ -173,7 +173,7 @@ FailureOr<SpanPlan> readSpanPlan(StringRef path, llvm::SMLoc loc, int64_t layer,
   auto buffer = llvm::MemoryBuffer::getFile(full);
   if (std::error_code code = buffer.getError())
     return error() << "cannot read plan '" << full << "': " << code.message();
-  StringRef text = (*buffer)->getBuffer();
+  StringRef text = source.addFile(std::move(*buffer));
 
   PlanReader plan(layer);
   bool isWhole = json::sax_parse(text.begin(), text.end(), &plan);

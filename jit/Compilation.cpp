@@ -28,6 +28,12 @@ LogicalResult Compilation::loadText(StringRef text, StringRef name) {
   return checkLoaded();
 }
 
+LogicalResult Compilation::loadNamed(StringRef text, StringRef name) {
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
+  owned = timed("parse", [&] { return parseNamed(sources, &mlirContext); });
+  return checkLoaded();
+}
+
 LogicalResult Compilation::loadMlir(StringRef text, StringRef name) {
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
   owned = timed("parse", [&] { return parseMlir(sources, &mlirContext); });

@@ -9,6 +9,7 @@
 #include "dialect/Targets.h"
 #include "dialect/Tile.h"
 #include "passes/Pipeline.h"
+#include "runtime/Error.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -18,6 +19,7 @@
 #include "llvm/Support/SourceMgr.h"
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,10 @@ public:
   mlir::LogicalResult loadFile(llvm::StringRef path);
   /// `.attn` text; diagnostics call it `name`.
   mlir::LogicalResult loadText(llvm::StringRef text, llvm::StringRef name);
+  /// Text of either kind; its name decides, or its first word, as of a file.
+  mlir::LogicalResult loadNamed(llvm::StringRef text, llvm::StringRef name);
+  /// Whether the text has made us read another file, so that it does not say everything.
+  bool readsOtherFiles() const { return sources.getNumBuffers() > 1; }
   /// MLIR text, as packages keep it.
   mlir::LogicalResult loadMlir(llvm::StringRef text, llvm::StringRef name);
 
@@ -63,8 +69,18 @@ public:
   void restart(mlir::ModuleOp module) { owned = module.clone(); }
   mlir::MLIRContext &context() { return mlirContext; }
 
-  /// Runs `work` and notes its time under `name`.
+  /// Called with the name of each phase before it begins; where it returns false the compilation
+  /// stops, which is no error that has a diagnostic.
+  void watch(std::function<bool(llvm::StringRef phase)> watcher) { mayGoOn = std::move(watcher); }
+  bool wasStopped() const { return isStopped; }
+
+  /// Runs `work` and notes its time under `name`; fails instead where the watcher wants no more.
   template <class Work> auto timed(llvm::StringRef name, Work &&work) {
+    using Result = decltype(work());
+    if (isStopped || (mayGoOn && !mayGoOn(name))) {
+      isStopped = true;
+      return failureOf<Result>();
+    }
     auto begin = std::chrono::steady_clock::now();
     auto result = work();
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -76,11 +92,22 @@ public:
 private:
   mlir::LogicalResult checkLoaded();
 
+  template <class Result> static Result failureOf() {
+    if constexpr (std::is_constructible_v<Result, mlir::LogicalResult>)
+      return mlir::failure();
+    else if constexpr (std::is_constructible_v<Result, Error>)
+      return Error();
+    else
+      return {}; // a null pointer
+  }
+
   mlir::MLIRContext mlirContext;
   llvm::SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler handler;
   mlir::OwningOpRef<mlir::ModuleOp> owned;
   std::vector<PhaseTime> phaseTimes;
+  std::function<bool(llvm::StringRef)> mayGoOn;
+  bool isStopped = false;
 };
 
 /// The candidate that `name` is most likely a misspelling of; empty when none is close.

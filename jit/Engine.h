@@ -8,14 +8,18 @@
 //   auto result = kernel->run(tensors);
 //
 // Compiles for the CPU of this machine. Errors are values; nothing here throws. No MLIR or LLVM
-// header is needed to use it.
+// header is needed to use it. Whoever asks again gets the same code: an engine keeps its last
+// kernels, and a cache on disk (runtime/PackageCache.h, docs/cache.md) those of all processes.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/CpuFeatures.h"
 #include "runtime/Launch.h"
+#include "runtime/PackageCache.h"
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,12 +32,20 @@ class Compilation;
 struct EngineOptions {
   std::optional<IsaLevel> isa; ///< absent: the best that this processor has
   unsigned threads = 0;        ///< of a run, the calling one included; 0: one per core
+  CacheOptions cache;          ///< on disk; as the environment says if nothing else is said
+  size_t keptKernels = 256;    ///< of this engine, by text and request; 0: none
 };
 
 struct CompileRequest {
   std::string kernel;                      ///< which one; empty: the only one of the spec
   std::vector<int64_t> queryTile, keyTile; ///< extents of the tiles; empty: chosen by the compiler
   std::string name = "<spec>";             ///< what diagnostics call the text
+};
+
+struct PackageRequest : CompileRequest {
+  std::vector<std::string> targets{"cpu"}; ///< "cpu", which is the level of the engine; "sm_80"
+  std::vector<std::string> cubins; ///< chips for which ptxas assembles ("sm_90"); none: PTX alone
+  std::string gpu;                 ///< for which tiles are chosen: "a100", "h100"; empty: the first
 };
 
 struct RunReport {
@@ -53,10 +65,13 @@ public:
   Kernel withWarnings(std::string text) const;
   /// Seconds from text to code.
   double compileSeconds() const;
+  /// Whether the code came from the cache on disk.
+  bool isFromCache() const;
 
   /// Checks the tensors and builds the launch tables. A plan may be run again while its tensors
   /// stay where they are.
   Expected<LaunchPlan> plan(const Bindings &tensors) const;
+  /// An error where another kernel has made the plan.
   Expected<RunReport> run(const LaunchPlan &plan) const;
   Expected<RunReport> run(const Bindings &tensors) const;
 
@@ -69,7 +84,39 @@ private:
   std::string warningText;
 };
 
-/// Thread-safe; compilations run side by side. Kernels may outlive it.
+/// What a compilation that is under way tells and heeds.
+struct AsyncOptions {
+  /// Runs the work it gets, once, on a thread of the caller's choice. Absent: a thread of the
+  /// engine, which takes one after the other.
+  std::function<void(std::function<void()> work)> executor;
+  /// Called on the compiling thread before each phase: "parse", "simplify", "look up" on disk,
+  /// "tile", "lower", "optimise", "emit", "link", "keep" on disk, "load". A kernel that is there
+  /// already, and an engine without a cache on disk, have fewer of them.
+  std::function<void(std::string_view phase)> progress;
+};
+
+/// A kernel to come. Copies are the same one; thread-safe.
+class Compiling {
+public:
+  bool isReady() const;
+  /// Whether it was ready before the time was over.
+  bool waitFor(std::chrono::nanoseconds time) const;
+  /// Waits. An error, besides those of compiling, where it was cancelled or its executor has dropped
+  /// the work.
+  Expected<Kernel> get() const;
+  /// The compilation stops before its next phase, unless it is ready by then. Others that have asked
+  /// for the same kernel get theirs.
+  void cancel() const;
+
+  struct Task;
+  explicit Compiling(std::shared_ptr<Task> task) : task(std::move(task)) {}
+
+private:
+  std::shared_ptr<Task> task;
+};
+
+/// Thread-safe; compilations run side by side, but of several threads that ask for the same one
+/// compiles. Copies share everything. Kernels may outlive it.
 class Engine {
 public:
   explicit Engine(EngineOptions options = {});
@@ -77,17 +124,31 @@ public:
   /// An error, too, where an ISA level was asked for that this processor does not have.
   /// The error's message is the whole diagnostic as attnc prints it, with file, line, column and
   /// caret.
+  /// A spec that this engine has compiled for the same request is looked up, unless it names a file
+  /// of its own (a plan of spans), which is read again.
   Expected<Kernel> compile(std::string_view spec, const CompileRequest &request = {}) const;
   /// A file of `.attn` or MLIR text; "-" is the standard input.
   Expected<Kernel> compileFile(const std::string &path, const CompileRequest &request = {}) const;
+  /// The same on another thread. The engine may go away: what its own thread has not finished by
+  /// then is cancelled, and the engine waits for the phase that is under way.
+  Compiling compileAsync(std::string spec, CompileRequest request = {},
+                         AsyncOptions options = {}) const;
   /// For callers that have MLIR: a loaded module (jit/Compilation.h), which is consumed.
   /// Diagnostics go where that compilation sends them; the error's message holds what is left to
   /// say, if anything.
   Expected<Kernel> compile(Compilation &loaded, const CompileRequest &request = {}) const;
 
+  /// A package of the spec for devices (runtime/Device.h, runtime/attnc.h): code for GPUs, too, which
+  /// runs on streams of the caller. From the cache where it is there.
+  Expected<Package> package(std::string_view spec, const PackageRequest &request) const;
+
+  /// What has kept the cache on disk from working since the last call; nothing is said twice, and
+  /// kernels are compiled all the same.
+  std::vector<Error> takeWarnings() const;
+
 private:
-  EngineOptions options;
-  std::shared_ptr<WorkerPool> pool;
+  struct State;
+  std::shared_ptr<State> state;
 };
 
 } // namespace attn

@@ -220,7 +220,8 @@ private:
   Status checkKinds() {
     std::map<std::pair<std::string, std::string>, int> count;
     for (const Section &section : contents->sections) {
-      bool general = section.kind == "compiler" || section.kind == "spec";
+      bool general =
+          section.kind == "compiler" || section.kind == "spec" || section.kind == "request";
       bool ofUnit = section.kind == "info" || section.kind == "ptx" || section.kind == "cubin" ||
                     section.kind == "object";
       if (!general && !ofUnit)
@@ -338,6 +339,12 @@ void PackageWriter::add(std::string_view kind, std::string_view target, std::str
 
 void PackageWriter::add(const KernelInfo &info, std::string_view unit) {
   add("info", unit, unit, toJson(info));
+}
+
+void PackageWriter::addAllBut(std::string_view kind, const Package &package) {
+  for (const Section &section : package.sections())
+    if (section.kind != kind)
+      add(section.kind, section.target, section.unit, std::string(section.text()));
 }
 
 std::string PackageWriter::finish() const {

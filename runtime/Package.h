@@ -6,6 +6,7 @@
 //   kind      target           unit    bytes
 //   compiler                           "attnc 0.1.0"
 //   spec                               MLIR text of the canonical attn.attention; compilers read it again
+//   request                            in caches: what was asked for (PackageCache.h)
 //   info      sm_80            sm_80   KernelInfo as canonical JSON (KernelInfoJson.h)
 //   ptx       sm_80            sm_80   the text that the driver, or the emulator, gets
 //   cubin     sm_80, sm_90 ..  sm_80   machine code that ptxas made of that text
@@ -87,6 +88,8 @@ public:
   void add(std::string_view kind, std::string_view target, std::string_view unit,
            std::string bytes);
   void add(const KernelInfo &info, std::string_view unit);
+  /// The sections of a package but those of one kind.
+  void addAllBut(std::string_view kind, const Package &package);
   /// The file. Equal sections make equal files.
   std::string finish() const;
 

@@ -16,6 +16,8 @@ config.test_exec_root = config.attnc_obj_root
 config.environment["PATH"] = os.pathsep.join(
     [config.attnc_tools_dir, config.llvm_tools_dir, os.environ["PATH"]]
 )
+# Tests compile what they test, and leave nobody's cache changed.
+config.environment["ATTNC_CACHE"] = "off"
 config.substitutions.append(("%examples", os.path.join(config.attnc_src_root, "examples")))
 
 config.substitutions.append(("%python", sys.executable))

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "tools/CommandLine.h"
 
+#include "tools/Cache.h"
 #include "tools/Compile.h"
 #include "tools/Explain.h"
 #include "tools/Fit.h"
@@ -383,9 +384,27 @@ Verb addExplain(CLI::App &root) {
                    "attnc explain chat.attn --tokens=8192");
 }
 
+Verb addCache(CLI::App &root) {
+  struct Arguments : VerbBuilder {
+    using VerbBuilder::VerbBuilder;
+    CacheVerbOptions options;
+  };
+  auto a = std::make_shared<Arguments>(
+      root, "cache", "lists, removes or checks the compiled kernels that are kept on disk",
+      "attnc cache ls", "ACTION", "ls, clear, or verify, which removes what is damaged");
+  a->format("text|json");
+  return {a->app, [a] {
+            Values values;
+            values.choice("ACTION", a->spec, {"ls", "clear", "verify"}, a->options.action);
+            values.format(a->formatName, a->json, {"text", "json"}, a->options.format);
+            return runUnlessMistaken(values, a->options, cacheVerb);
+          }};
+}
+
 std::vector<Verb> addVerbs(CLI::App &root) {
   return {addCompile(root),  addInspect(root), addRun(root),    addShow(root),
-          addSimulate(root), addTune(root),    addFit(root),    addExplain(root)};
+          addSimulate(root), addTune(root),    addFit(root),    addExplain(root),
+          addCache(root)};
 }
 
 std::vector<std::string> optionNames(const CLI::App &app) {
@@ -415,9 +434,10 @@ Error commandLineError(const CLI::ParseError &error, const CLI::App &app) {
     return unexpectedArgument(app);
   std::string help = helpOf(app);
   if (dynamic_cast<const CLI::RequiredError *>(&error) && app.get_parent())
-    return makeError("a {} is missing", app.get_name() == "inspect" ? "package"
-                                        : app.get_name() == "fit"   ? "file of measurements"
-                                                                    : "spec")
+    return makeError("{} is missing", app.get_name() == "inspect" ? "a package"
+                                      : app.get_name() == "fit"   ? "a file of measurements"
+                                      : app.get_name() == "cache" ? "an action"
+                                                                  : "a spec")
         .withNote("'{}' shows an example", help);
   if (dynamic_cast<const CLI::RequiredError *>(&error))
     return unexpectedArgument(app);

@@ -3,10 +3,10 @@
 
 #include "codegen/cpu/EmitCpu.h"
 #include "codegen/nvvm/EmitPTX.h"
+#include "jit/Assemble.h"
 #include "jit/Compilation.h"
+#include "jit/Packaging.h"
 #include "simulator/time/Machine.h"
-#include "tools/Assemble.h"
-#include "tools/Packaging.h"
 #include "tools/Report.h"
 
 #include "llvm/IR/LLVMContext.h"
@@ -186,10 +186,12 @@ int compilePackage(const CompileOptions &options) {
   Compilation compilation(llvm::errs());
   if (failed(compilation.loadFile(options.spec)))
     return 1;
-  Expected<std::string> package = makePackage(compilation, *packaging);
-  if (!package)
-    return package.error().message.empty() ? 1 : fail(package.error());
-  if (Status written = writeOutput(options.output, *package); !written)
+  PackageCache cache;
+  Expected<PackageMade> made = makePackage(compilation, *packaging, cache);
+  warn(cache.takeWarnings());
+  if (!made)
+    return made.error().message.empty() ? 1 : fail(made.error());
+  if (Status written = writeOutput(options.output, fileOf(made->package)); !written)
     return fail(written.error());
   if (options.timing)
     printTimes(compilation);

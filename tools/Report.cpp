@@ -18,6 +18,14 @@ int fail(const Error &error) {
   return 1;
 }
 
+void warn(const std::vector<Error> &warnings) {
+  for (const Error &warning : warnings) {
+    fmt::print(stderr, "warning: {}\n", warning.message);
+    for (const std::string &note : warning.notes)
+      fmt::print(stderr, "note: {}\n", note);
+  }
+}
+
 Status writeOutput(const std::string &path, std::string_view content) {
   if (path != "-")
     return writeFileAtomically(path, content);

@@ -13,6 +13,9 @@ namespace attn::tools {
 /// mistake.
 int fail(const Error &error);
 
+/// Prints "warning: ..." and its notes to the standard error stream, for each.
+void warn(const std::vector<Error> &warnings);
+
 /// Writes a whole file or nothing; "-" is the standard output.
 Status writeOutput(const std::string &path, std::string_view content);
 

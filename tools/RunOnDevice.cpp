@@ -1,7 +1,7 @@
 #include "tools/RunOnDevice.h"
 
+#include "jit/Packaging.h"
 #include "runtime/Device.h"
-#include "tools/Packaging.h"
 #include "tools/Report.h"
 
 #include "nlohmann/json.hpp"
@@ -104,6 +104,7 @@ struct Subject {
   Package package;
   std::optional<Checker> checker;
   double compileSeconds = 0;
+  bool isFromCache = false;
 };
 
 /// Nothing where no comparison is asked for.
@@ -159,15 +160,13 @@ Expected<Subject> compileSpec(const RunOptions &options) {
   packaging.queryTile = options.queryTile;
   packaging.keyTile = options.keyTile;
   packaging.version = options.version;
-  Expected<std::string> bytes = makePackage(compilation, packaging);
-  if (!bytes)
-    return bytes.takeError();
-  Expected<Package> package =
-      Package::read({reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size()});
-  if (!package)
-    return package.takeError();
+  PackageCache cache;
+  Expected<PackageMade> made = makePackage(compilation, packaging, cache);
+  warn(cache.takeWarnings());
+  if (!made)
+    return made.takeError();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  return Subject{std::move(*package), std::move(*checker), seconds.count()};
+  return Subject{std::move(made->package), std::move(*checker), seconds.count(), made->fromCache};
 }
 
 /// The fastest of `options.repeat` runs.
@@ -242,6 +241,7 @@ int runOnDevice(const RunOptions &options) {
   out.from = kernelFacts["from"];
   out.loadSeconds = kernelFacts["load_seconds"];
   out.compileSeconds = subject->compileSeconds;
+  out.isFromCache = subject->isFromCache;
   if (out.device == "cpu") {
     out.threads = deviceFacts["threads"];
     out.isa = deviceFacts["isa"];

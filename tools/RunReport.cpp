@@ -50,8 +50,9 @@ void printText(const Outcome &out) {
                out.blindHeads.size() == 1 ? "head" : "heads", headsText(out.blindHeads),
                out.blindHeads.size() == 1 ? "s" : "");
   if (out.compileSeconds > 0)
-    fmt::print("compile  {:.1f} ms for {}\n", out.compileSeconds * 1e3,
-               out.isa.empty() ? info.target : out.isa);
+    fmt::print("compile  {:.1f} ms for {}{}\n", out.compileSeconds * 1e3,
+               out.isa.empty() ? info.target : out.isa,
+               out.isFromCache ? ", from the cache" : "");
   if (!out.from.empty())
     fmt::print("load     {:.1f} ms, {}\n", out.loadSeconds * 1e3, out.from);
   if (out.splits > 1)
@@ -107,6 +108,7 @@ void printJson(const Outcome &out) {
     json["threads"] = out.threads;
   }
   json["splits"] = out.splits;
+  json["from_cache"] = out.isFromCache;
   json["seconds"] = {{"compile", out.compileSeconds},
                      {"load", out.loadSeconds},
                      {"plan", out.planSeconds},

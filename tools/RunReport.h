@@ -20,6 +20,7 @@ struct Outcome {
   unsigned threads = 0; ///< of the processor; 0: on another device
   std::string device;   ///< "cpu", "emulator", "cuda:0"
   std::string from;     ///< of a package: "ptx sm_80"
+  bool isFromCache = false; ///< the compiled kernel, on disk
   double compileSeconds = 0, loadSeconds = 0, planSeconds = 0;
   RunReport run;
   double visiblePairs = 0;

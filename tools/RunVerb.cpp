@@ -94,6 +94,7 @@ static int runCompiled(const Kernel &kernel, const std::optional<Checker> &check
   out.isa = isaLevelName(isa);
   out.threads = pool.size();
   out.compileSeconds = kernel.compileSeconds();
+  out.isFromCache = kernel.isFromCache();
   if (Status status = runKernel(kernel, bindings, options, out); !status)
     return fail(status.error());
   return finishRun(out, *tensors, checker, options, pool);
@@ -112,9 +113,10 @@ static int runSpec(const RunOptions &options) {
     checker = std::move(*made);
   }
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
-  Engine engine({isa, unsigned(options.threads)});
+  Engine engine({isa, unsigned(options.threads), {}});
   Expected<Kernel> kernel = engine.compile(
       compilation, {options.kernel, options.queryTile, options.keyTile, options.spec});
+  warn(engine.takeWarnings());
   if (!kernel)
     return kernel.error().message.empty() ? 1 : fail(kernel.error());
   return runCompiled(*kernel, checker, options, isa.value_or(hostIsaLevel()));

@@ -1,7 +1,7 @@
 // Every example becomes a package that is read again: what compilers write passes all checks of the reader,
 // and comes back as it was.
 #include "runtime/KernelInfoJson.h"
-#include "tools/Packaging.h"
+#include "jit/Packaging.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
@@ -37,14 +37,14 @@ Expected<std::string> packageOf(const std::string &path, const std::string &kern
   std::string diagnostics;
   llvm::raw_string_ostream os(diagnostics);
   Compilation c(os);
-  tools::PackagingOptions options;
+  PackagingOptions options;
   options.targets = {findTarget(target)};
   options.kernel = kernel;
   options.isas = {IsaLevel::Baseline};
   options.version = "attnc of the tests";
   if (failed(c.loadFile(path)))
     return Error{diagnostics, {}};
-  Expected<std::string> bytes = tools::makePackage(c, options);
+  Expected<std::string> bytes = makePackage(c, options);
   if (!bytes)
     return Error{diagnostics + bytes.error().message, {}};
   return bytes;

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace attn::tools {
+namespace attn {
 
 /// Where ptxas is: on PATH, in the CUDA toolkit, or in the project's .venv; empty if nowhere.
 std::string findPtxas();
@@ -15,4 +15,4 @@ std::string findPtxas();
 /// repeats it, with the PTX kept for it.
 Expected<std::string> assemble(std::string_view ptx, const std::string &chip);
 
-} // namespace attn::tools
+} // namespace attn

@@ -1,4 +1,4 @@
-#include "tools/Assemble.h"
+#include "jit/Assemble.h"
 
 #include "jit/ExternalTool.h"
 
@@ -6,7 +6,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 
-namespace attn::tools {
+namespace attn {
 
 /// A ptxas of the PyPI package below one of the directories above the working directory.
 static std::string ptxasOfVenv() {
@@ -58,4 +58,4 @@ Expected<std::string> assemble(std::string_view ptx, const std::string &chip) {
   return cubin.contents();
 }
 
-} // namespace attn::tools
+} // namespace attn

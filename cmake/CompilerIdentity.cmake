@@ -1,0 +1,15 @@
+# cmake -DROOT= -DOUT= -P CompilerIdentity.cmake: a digest of everything that decides what code the compiler makes, as a
+# C++ string. Two compilers of one version number, one of them edited, must not take each other's kernels.
+set(all "")
+foreach(room dialect simulator frontend passes codegen runtime jit)
+  file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/${room}/*.cpp ${ROOT}/${room}/*.h ${ROOT}/${room}/*.td)
+  list(SORT files)
+  foreach(file ${files})
+    file(SHA256 ${ROOT}/${file} digest)
+    string(APPEND all "${file} ${digest}\n")
+  endforeach()
+endforeach()
+string(SHA256 digest "${all}")
+string(SUBSTRING ${digest} 0 16 digest)
+file(WRITE ${OUT}.new "\"${digest}\"\n")
+execute_process(COMMAND ${CMAKE_COMMAND} -E copy_if_different ${OUT}.new ${OUT})
