@@ -297,6 +297,8 @@ Expected<LaunchPlan> Kernel::plan(const Bindings &tensors) const {
 }
 
 Expected<RunReport> Kernel::run(const LaunchPlan &plan) const {
+  if (!plan.isFor(code->info))
+    return makeError("the plan was made for another kernel than '{}'", code->info.name);
   auto begin = Clock::now();
   if (Status status = runOnCpu(plan, code->info, code->function, *code->pool); !status)
     return status.error();

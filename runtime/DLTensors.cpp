@@ -34,6 +34,36 @@ static std::optional<DType> dtypeOf(DLDataType type, DType wanted) {
   }
 }
 
+static std::string_view placeName(DLDeviceType type) {
+  switch (type) {
+  case kDLCPU:
+    return "the processor's memory";
+  case kDLCUDA:
+    return "memory of a CUDA device";
+  case kDLCUDAHost:
+    return "pinned memory";
+  case kDLCUDAManaged:
+    return "managed memory";
+  default:
+    return "memory that no device here knows";
+  }
+}
+
+Status checkOnHost(std::string_view name, DLDevice place) {
+  if (place.device_type == kDLCPU || place.device_type == kDLCUDAHost ||
+      place.device_type == kDLCUDAManaged)
+    return {};
+  return makeError("'{}' lies in {} (DLPack type {}), which this device does not read", name,
+                   placeName(place.device_type), int(place.device_type))
+      .withNote("copy it to the processor's memory");
+}
+
+Expected<TensorView> hostViewOf(const DLTensor &tensor, std::string_view name, DType wanted) {
+  if (Status status = checkOnHost(name, tensor.device); !status)
+    return status.takeError();
+  return viewOf(tensor, name, wanted);
+}
+
 Expected<TensorView> viewOf(const DLTensor &tensor, std::string_view name, DType wanted) {
   if (tensor.ndim < 0 || tensor.ndim > kMaxDLRank)
     return makeError("'{}' has {} dimensions, but 0 to {} are possible", name, tensor.ndim,

@@ -14,5 +14,9 @@ namespace attn {
 /// that no kernel has. `wanted` says how 8-bit unsigned integers are read: as Bool, if that is it.
 constexpr int kMaxDLRank = 8;
 Expected<TensorView> viewOf(const DLTensor &tensor, std::string_view name, DType wanted);
+/// The same for kernels on this processor: an error, too, where it cannot read the memory.
+Expected<TensorView> hostViewOf(const DLTensor &tensor, std::string_view name, DType wanted);
+/// Whether the processor reads memory of that place.
+Status checkOnHost(std::string_view name, DLDevice place);
 
 } // namespace attn

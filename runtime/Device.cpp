@@ -1,5 +1,6 @@
 #include "runtime/Device.h"
 
+#include "runtime/DLTensors.h"
 #include "runtime/DeviceParts.h"
 
 #include <algorithm>
@@ -172,28 +173,8 @@ Status checkNoStream(const void *stream, std::string_view device) {
 // Memory of the host
 //===----------------------------------------------------------------------===//
 
-static std::string_view placeName(DLDeviceType type) {
-  switch (type) {
-  case kDLCPU:
-    return "the processor's memory";
-  case kDLCUDA:
-    return "memory of a CUDA device";
-  case kDLCUDAHost:
-    return "pinned memory";
-  case kDLCUDAManaged:
-    return "managed memory";
-  default:
-    return "memory that no device here knows";
-  }
-}
-
 Status HostDevice::checkPlace(std::string_view name, DLDevice place) const {
-  if (place.device_type == kDLCPU || place.device_type == kDLCUDAHost ||
-      place.device_type == kDLCUDAManaged)
-    return {};
-  return makeError("'{}' lies in {} (DLPack type {}), which this device does not read", name,
-                   placeName(place.device_type), int(place.device_type))
-      .withNote("copy it to the processor's memory");
+  return checkOnHost(name, place);
 }
 
 Expected<void *> HostDevice::allocate(int64_t bytes, Fault &fault) {

@@ -36,6 +36,7 @@ public:
     splitKeys();
     fillOrder();
     fillArguments();
+    plan.madeFor = &info;
     return std::move(plan);
   }
 

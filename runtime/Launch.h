@@ -49,6 +49,8 @@ public:
   LaunchPlan &operator=(LaunchPlan &&) = default;
 
   const KernelArgs &args() const { return kernelArgs; }
+  /// Whether it was made for the kernel of exactly this object; the arguments of others differ.
+  bool isFor(const KernelInfo &info) const { return madeFor == &info; }
   /// Query tiles of all heads and batch entries: the tickets of a run.
   int64_t tickets() const { return int64_t(order.size()); }
   /// Parts in which the keys of each query tile are worked on. Above 1 the merging kernel has to run after
@@ -90,6 +92,7 @@ public:
 private:
   friend class LaunchBuilder;
   KernelArgs kernelArgs{};
+  const KernelInfo *madeFor = nullptr;
   std::vector<int32_t> formulaOfHead, headParams, mapOfHead;
   BoxTable table;
   std::vector<uint32_t> order;

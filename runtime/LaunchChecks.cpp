@@ -45,7 +45,7 @@ Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, in
   bool fits = fixed.size() == layout.size()
                   ? product == length
                   : (product > 0 ? length % product == 0 : product == 0 && length == 0);
-  if (!fits)
+  if (!fits || length < 0)
     return makeError("'{}' {} cannot have {} tokens", what, shapeText(layout), length);
   for (int64_t &extent : bound)
     if (extent < 0)

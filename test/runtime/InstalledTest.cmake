@@ -8,7 +8,7 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE ${FOLDER})
-run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${FOLDER}/prefix)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${FOLDER}/prefix --component runtime)
 run(${CMAKE_COMMAND} -S ${SOURCE}/test/runtime/installed -B ${FOLDER}/build -DCMAKE_PREFIX_PATH=${FOLDER}/prefix
   -DPROGRAM=${SOURCE}/test/runtime/capi_test.c -DCMAKE_C_COMPILER=${COMPILER})
 run(${CMAKE_COMMAND} --build ${FOLDER}/build)
