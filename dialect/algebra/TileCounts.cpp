@@ -1,6 +1,7 @@
 //===- TileCounts.cpp - tiles, pairs and elements of a tile map ----------===//
 #include "dialect/algebra/TileMap.h"
 
+#include <algorithm>
 #include <cassert>
 #include <map>
 
@@ -10,22 +11,67 @@ static int64_t saturated(__int128 value) {
   return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value);
 }
 
-TileCounts TileMap::counts() const {
-  std::vector<KeyBox> list;
-  int64_t queryTiles = geo.numQueryTiles(), worst = 0;
-  __int128 visited = 0, full = 0;
-  for (int64_t t = 0; t < queryTiles; ++t) {
-    boxes(t, list);
-    int64_t here = 0;
-    for (const KeyBox &box : list) {
-      here += box.size();
-      full += box.full ? box.size() : 0;
-    }
-    visited += here;
-    worst = std::max(worst, here);
+static void addVisit(const VisitRun &run, std::vector<VisitRun> &runs) {
+  if (!runs.empty() && runs.back().visited == run.visited && runs.back().full == run.full)
+    runs.back().queryTiles += run.queryTiles;
+  else
+    runs.push_back(run);
+}
+
+VisitRun TileMap::visitsOf(int64_t queryTile, std::vector<KeyBox> &scratch) const {
+  if (std::optional<IntervalTiles> tiles = intervalTiles(queryTile))
+    return {1, tiles->hi - tiles->lo, std::max<int64_t>(tiles->fullHi - tiles->fullLo, 0)};
+  VisitRun run{1, 0, 0};
+  boxes(queryTile, scratch);
+  for (const KeyBox &box : scratch) {
+    run.visited += box.size();
+    run.full += box.full ? box.size() : 0;
   }
-  return {saturated(visited), saturated(full), saturated(__int128(queryTiles) * geo.numKeyTiles()),
-          worst};
+  return run;
+}
+
+/// Of all tiles of the stretch; boxes whose ends move alike keep their size.
+void TileMap::addVisits(const Stretch &stretch, std::vector<VisitRun> &out) const {
+  VisitRun first{1, 0, 0}, growth{0, 0, 0};
+  for (size_t i = 0; i < stretch.boxes.size(); ++i) {
+    int64_t size = stretch.boxes[i].size(), grows = stretch.moves[i].hi - stretch.moves[i].lo;
+    bool full = stretch.boxes[i].full;
+    first.visited += size;
+    growth.visited += grows;
+    first.full += full ? size : 0;
+    growth.full += full ? grows : 0;
+  }
+  if (growth.visited == 0 && growth.full == 0)
+    return addVisit({stretch.count, first.visited, first.full}, out);
+  for (int64_t i = 0; i < stretch.count; ++i)
+    addVisit({1, first.visited + i * growth.visited, first.full + i * growth.full}, out);
+}
+
+std::vector<VisitRun> TileMap::visits() const {
+  std::vector<VisitRun> runs;
+  std::vector<KeyBox> scratch;
+  auto stretch = stretches.begin();
+  for (int64_t t = 0, tiles = geo.numQueryTiles(); t < tiles;) {
+    if (stretch != stretches.end() && stretch->first == t) {
+      addVisits(*stretch, runs);
+      t += stretch++->count;
+    } else {
+      addVisit(visitsOf(t++, scratch), runs);
+    }
+  }
+  return runs;
+}
+
+TileCounts TileMap::counts() const {
+  int64_t worst = 0;
+  __int128 visited = 0, full = 0;
+  for (const VisitRun &run : visits()) {
+    visited += __int128(run.queryTiles) * run.visited;
+    full += __int128(run.queryTiles) * run.full;
+    worst = std::max(worst, run.visited);
+  }
+  return {saturated(visited), saturated(full),
+          saturated(__int128(geo.numQueryTiles()) * geo.numKeyTiles()), worst};
 }
 
 /// Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.

@@ -29,6 +29,8 @@ TileMap::TileMap(Formula f, const TileGeometry &geometry, std::vector<int64_t> s
     knowsData |= classes != nullptr;
   if (geo.rank == 1) {
     findTruths();
+    if (!geo.bounded && !knowsData)
+      interval = RisingInterval::of(formula, env());
     findStretches();
     return;
   }

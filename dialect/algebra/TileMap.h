@@ -10,6 +10,7 @@
 #pragma once
 
 #include "dialect/algebra/DataClasses.h"
+#include "dialect/algebra/RisingInterval.h"
 #include "dialect/algebra/Sweep.h"
 #include "dialect/algebra/TileGeometry.h"
 
@@ -36,6 +37,11 @@ struct TileCounts {
   int64_t worst = 0; ///< most tiles visited by one query tile
 };
 
+/// So many query tiles that visit as many key tiles each, and as many full ones.
+struct VisitRun {
+  int64_t queryTiles, visited, full;
+};
+
 /// What a map knows of a launch's data. `tables` follow the formula's; `atoms` has an entry for each of
 /// its atoms, or none at all; a data atom without an entry may be either everywhere.
 struct MapData {
@@ -56,6 +62,8 @@ public:
   bool exact() const;
   /// Boxes of the query tile with this row-major number, disjoint, in ascending order.
   void boxes(int64_t queryTile, std::vector<KeyBox> &out) const;
+  /// What the query tiles visit, in their order; neighbours that visit alike are one run.
+  std::vector<VisitRun> visits() const;
   TileCounts counts() const;
   /// Which keys the query sees: a byte, 0 or 1, for each in row-major order. The formula must have
   /// no data atoms.
@@ -94,6 +102,10 @@ private:
     std::vector<KeyBox> boxes; ///< of the first
     std::vector<Move> moves;
   };
+  /// Key tiles of a query tile's interval: lo <= t < hi visited, fullLo <= t < fullHi full.
+  struct IntervalTiles {
+    int64_t lo, hi, fullLo, fullHi;
+  };
   struct Visibility {
     bool visible = false, hidden = false;
   };
@@ -114,6 +126,10 @@ private:
   void boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const;
   void boxesWithoutData(int64_t queryTile, std::vector<KeyBox> &out) const;
   void boxesWithData(int64_t queryTile, std::vector<KeyBox> &out) const;
+  std::optional<IntervalTiles> intervalTiles(int64_t queryTile) const;
+  bool boxesOfInterval(int64_t queryTile, std::vector<KeyBox> &out) const;
+  VisitRun visitsOf(int64_t queryTile, std::vector<KeyBox> &scratch) const;
+  void addVisits(const Stretch &stretch, std::vector<VisitRun> &out) const;
   bool coarsens() const;
   static void coarsen(std::vector<KeyBox> &boxes);
   int64_t straightTiles(int64_t queryTile) const;
@@ -140,6 +156,7 @@ private:
   Signature existingQueries = 0, existingKeys = 0; ///< of a bounded layout: atoms for its tokens
   bool knowsData = false; ///< some data atom has classes
   std::vector<Visibility> truths; ///< of each signature, or empty; one dimension
+  std::optional<RisingInterval> interval; ///< what a query sees, where that is known to be one
   std::vector<Stretch> stretches; ///< ascending
   /// runTable[d][t]: precomputed for layouts of several dimensions, where each row serves many
   /// tiles. Runs with the same signatures in the same order have one pattern, and boxes follow from the

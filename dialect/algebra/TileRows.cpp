@@ -7,7 +7,7 @@
 namespace attn {
 
 void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
-  if (copyFromStretch(queryTile, out))
+  if (copyFromStretch(queryTile, out) || boxesOfInterval(queryTile, out))
     return;
   if (!knowsData)
     return boxesWithoutData(queryTile, out);
@@ -17,7 +17,7 @@ void TileMap::boxesOfRow(int64_t queryTile, std::vector<KeyBox> &out) const {
 }
 
 //===----------------------------------------------------------------------===//
-// Masks without data: ranges of tiles that show a visible, or a hidden, pair
+// Ranges of tiles
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -68,6 +68,47 @@ void addBox(std::vector<KeyBox> &out, int64_t begin, int64_t end, bool full) {
 }
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// One interval whose ends rise
+//===----------------------------------------------------------------------===//
+
+/// Where some key is seen by every row, no row is without a key and the rows' intervals leave no gap:
+/// together they show what lies between the first row's begin and the last row's end. Elsewhere nothing.
+std::optional<TileMap::IntervalTiles> TileMap::intervalTiles(int64_t queryTile) const {
+  if (!interval)
+    return std::nullopt;
+  int64_t tile = geo.keyTile[0], q0 = queryTile * geo.queryTile[0];
+  int64_t q1 = std::min(q0 + geo.queryTile[0], geo.queries[0]) - 1;
+  auto endsAt = [&](int64_t query) {
+    auto [lo, hi] = interval->at(query);
+    return TileSpan{std::max<int64_t>(lo, 0), std::min(hi, geo.keys[0])};
+  };
+  TileSpan first = endsAt(q0), last = endsAt(q1);
+  if (last.begin >= first.end)
+    return std::nullopt;
+  return IntervalTiles{first.begin / tile, ceilDiv(last.end, tile), ceilDiv(last.begin, tile), first.end / tile};
+}
+
+bool TileMap::boxesOfInterval(int64_t queryTile, std::vector<KeyBox> &out) const {
+  std::optional<IntervalTiles> tiles = intervalTiles(queryTile);
+  if (!tiles)
+    return false;
+  if (tiles->fullLo >= tiles->fullHi) {
+    addBox(out, tiles->lo, tiles->hi, false);
+    return true;
+  }
+  if (tiles->lo < tiles->fullLo)
+    addBox(out, tiles->lo, tiles->fullLo, false);
+  addBox(out, tiles->fullLo, tiles->fullHi, true);
+  if (tiles->fullHi < tiles->hi)
+    addBox(out, tiles->fullHi, tiles->hi, false);
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Masks without data
+//===----------------------------------------------------------------------===//
 
 /// Visited tiles show a visible pair; those that show a hidden one too are partial.
 void TileMap::boxesWithoutData(int64_t queryTile, std::vector<KeyBox> &out) const {
@@ -154,6 +195,8 @@ int64_t TileMap::straightTiles(int64_t queryTile) const {
   thread_local std::vector<BoundRange> ranges;
   int64_t step = geo.queryTile[0], count = geo.queries[0] / step - queryTile;
   int64_t margin = 2 * geo.keyTile[0];
+  // Of an interval the ends of the tile decide alone.
+  int64_t rows = intervalTiles(queryTile) ? std::min<int64_t>(step, 2) : step;
   ranges.assign(3 + 4 * formula.atoms.size(), {});
   ranges[0].add(0);
   ranges[1].add(geo.keys[0]);
@@ -166,7 +209,7 @@ int64_t TileMap::straightTiles(int64_t queryTile) const {
     if (std::abs(line.value) < kInfinity / 2)
       ranges[3 + 2 * number + (line.slope != 0)].add(line.value);
   };
-  for (int64_t i = 0; i < step && count >= kShortest; ++i) {
+  for (int64_t i = 0; i < rows && count >= kShortest; ++i) {
     // The ends of the tile come first: they mostly decide.
     int64_t row = i == 0 ? 0 : i == 1 ? step - 1 : i - 1;
     formula.dags[0].trace(queryTile * step + row, step, env(), scratch.lines);

@@ -3,7 +3,6 @@
 #include "dialect/algebra/TileMap.h"
 
 #include <algorithm>
-#include <map>
 
 namespace attn {
 
@@ -29,29 +28,28 @@ double Work::partialTiles() const {
   return sumOver(*this, [](const TileClass &c) { return c.partial; });
 }
 
-/// By (visited, full).
-using Counted = std::map<std::pair<int64_t, int64_t>, int64_t, std::greater<>>;
-
-static std::vector<TileClass> listed(const Counted &counted) {
-  std::vector<TileClass> classes;
-  for (const auto &[key, tiles] : counted)
-    classes.push_back({tiles, key.second, key.first - key.second});
+/// Most visits first, each kind of tile once.
+static std::vector<TileClass> merged(std::vector<TileClass> classes) {
+  auto before = [](const TileClass &a, const TileClass &b) {
+    return a.visited() != b.visited() ? a.visited() > b.visited() : a.full > b.full;
+  };
+  std::sort(classes.begin(), classes.end(), before);
+  size_t kept = 0;
+  for (const TileClass &c : classes) {
+    if (kept > 0 && classes[kept - 1].full == c.full && classes[kept - 1].partial == c.partial)
+      classes[kept - 1].tiles += c.tiles;
+    else
+      classes[kept++] = c;
+  }
+  classes.resize(kept);
   return classes;
 }
 
 std::vector<TileClass> classesOf(const TileMap &map) {
-  Counted counted;
-  std::vector<KeyBox> boxes;
-  for (int64_t t = 0, count = map.geometry().numQueryTiles(); t < count; ++t) {
-    map.boxes(t, boxes);
-    int64_t visited = 0, full = 0;
-    for (const KeyBox &box : boxes) {
-      visited += box.size();
-      full += box.full ? box.size() : 0;
-    }
-    ++counted[{visited, full}];
-  }
-  return listed(counted);
+  std::vector<TileClass> classes;
+  for (const VisitRun &run : map.visits())
+    classes.push_back({run.queryTiles, run.full, run.visited - run.full});
+  return merged(std::move(classes));
 }
 
 //===----------------------------------------------------------------------===//
@@ -89,12 +87,13 @@ ProductCounts countsOfProduct(const Formula &formula, const TileGeometry &geomet
   for (int d = 0; d < geometry.rank; ++d) {
     TileMap map(sliceOf(formula, d), sliceOf(geometry, d), symbolValues);
     product.visiblePairs *= double(map.visiblePairs());
-    Counted counted;
+    std::vector<TileClass> classes;
     for (const TileClass &one : classesOf(map))
-      for (const TileClass &before : product.classes)
-        counted[{before.visited() * one.visited(), before.full * one.full}] +=
-            before.tiles * one.tiles;
-    product.classes = listed(counted);
+      for (const TileClass &before : product.classes) {
+        int64_t full = before.full * one.full;
+        classes.push_back({before.tiles * one.tiles, full, before.visited() * one.visited() - full});
+      }
+    product.classes = merged(std::move(classes));
   }
   return product;
 }
@@ -111,9 +110,10 @@ static Work emptyWork(int64_t queries, int64_t keys, int64_t rows, int64_t colum
   return work;
 }
 
-/// Keys [0, `seen`) of all rows and [0, `most`) of some.
-static void countTile(Counted &counted, int64_t seen, int64_t most, int64_t columns) {
-  ++counted[{ceilDiv(most, columns), seen / columns}];
+/// A query tile whose rows all see the keys [0, `seen`), and some [0, `most`).
+static TileClass tileSeeing(int64_t seen, int64_t most, int64_t columns) {
+  int64_t full = seen / columns;
+  return {1, full, ceilDiv(most, columns) - full};
 }
 
 Work denseWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t heads,
@@ -128,19 +128,19 @@ Work denseWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int
 Work causalWork(int64_t queries, int64_t keys, int64_t rows, int64_t columns, int64_t heads,
                 int64_t kvHeads, int64_t batch) {
   Work work = emptyWork(queries, keys, rows, columns, kvHeads, batch);
-  Counted counted;
+  std::vector<TileClass> classes;
   double pairs = 0;
   auto keysOf = [&](int64_t query) {
     return std::clamp<int64_t>(query + 1 + keys - queries, 0, keys);
   };
   for (int64_t first = 0; first < queries; first += rows) {
     int64_t last = std::min(first + rows, queries) - 1;
-    countTile(counted, keysOf(first), keysOf(last), columns);
+    classes.push_back(tileSeeing(keysOf(first), keysOf(last), columns));
     // Rows without a key come first, so the others form an arithmetic series.
     int64_t some = std::min(last - first + 1, keysOf(last));
     pairs += double(some) * double(keysOf(last) + keysOf(last - some + 1)) / 2;
   }
-  work.groups = {{heads, listed(counted)}};
+  work.groups = {{heads, merged(std::move(classes))}};
   work.visiblePairs = double(batch) * double(heads) * pairs;
   return work;
 }
