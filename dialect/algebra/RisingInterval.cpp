@@ -102,7 +102,8 @@ private:
       return {};
     uint8_t left = numberOf(a), right = numberOf(b), number = newNumber();
     result.steps.push_back({op, left, right, number});
-    return {true, trend, 0, number};
+    // What two constants make is computed like the rest: it rises, if by nothing.
+    return {true, trend == Trend::Constant ? Trend::Rises : trend, 0, number};
   }
 
   uint8_t newNumber() {

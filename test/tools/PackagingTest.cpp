@@ -44,10 +44,11 @@ Expected<std::string> packageOf(const std::string &path, const std::string &kern
   options.version = "attnc of the tests";
   if (failed(c.loadFile(path)))
     return Error{diagnostics, {}};
-  Expected<std::string> bytes = makePackage(c, options);
-  if (!bytes)
-    return Error{diagnostics + bytes.error().message, {}};
-  return bytes;
+  PackageCache off({"", 0});
+  Expected<PackageMade> made = makePackage(c, options, off);
+  if (!made)
+    return Error{diagnostics + made.error().message, {}};
+  return fileOf(made->package);
 }
 
 void checkPackage(const std::string &bytes) {
