@@ -271,7 +271,7 @@ std::vector<Row> measure(const Family &family, unsigned threads, const Options &
 
 int main(int argc, char **argv) {
   Options options = parse(std::span(argv, size_t(argc)).subspan(1));
-  nlohmann::ordered_json json{{"isa", isaLevelName(hostIsaLevel())},
+  nlohmann::ordered_json json{{"isa", isaLevelName(fastestIsaLevel())},
                               {"repeats", options.repeats},
                               {"peaks", nlohmann::ordered_json::array()},
                               {"cases", nlohmann::ordered_json::array()}};
@@ -281,8 +281,8 @@ int main(int argc, char **argv) {
                "by cpu: the same by processor time, which leaves out what other processes took;\n"
                "of share: time per visited share of the dense kernel's time\n"
                "{:34} {:>2} {:>8} {:>6} {:>6} {:>7} {:>20} {:>23} {:>7}\n",
-               options.repeats, isaLevelName(hostIsaLevel()), "case", "th", "ms", "vis %", "full %",
-               "by cpu", "% of peak", "of share", "compile");
+               options.repeats, isaLevelName(fastestIsaLevel()), "case", "th", "ms", "vis %",
+               "full %", "by cpu", "% of peak", "of share", "compile");
   for (const Family &family : kFamilies)
     for (unsigned threads : options.threads) {
       if (masksOf(family, options).empty())

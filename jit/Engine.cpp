@@ -31,7 +31,7 @@ using Watcher = std::function<bool(StringRef phase)>;
 
 struct Engine::State {
   explicit State(const EngineOptions &options)
-      : isa(options.isa.value_or(hostIsaLevel())),
+      : isa(options.isa.value_or(fastestIsaLevel())),
         pool(std::make_shared<WorkerPool>(options.threads)), cache(options.cache),
         memo(options.keptKernels) {}
   ~State() { isClosing = true; }

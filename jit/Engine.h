@@ -30,7 +30,7 @@ namespace attn {
 class Compilation;
 
 struct EngineOptions {
-  std::optional<IsaLevel> isa; ///< absent: the best that this processor has
+  std::optional<IsaLevel> isa; ///< absent: the fastest on this processor
   unsigned threads = 0;        ///< of a run, the calling one included; 0: one per core
   CacheOptions cache;          ///< on disk; as the environment says if nothing else is said
   size_t keptKernels = 256;    ///< of this engine, by text and request; 0: none

@@ -78,8 +78,8 @@ private:
 
 class CpuDevice : public HostDevice {
 public:
-  CpuDevice(IsaLevel isa, unsigned threads)
-      : isa(isa), pool(std::make_shared<WorkerPool>(threads)) {}
+  CpuDevice(IsaLevel isa, IsaLevel highest, unsigned threads)
+      : isa(isa), highest(highest), pool(std::make_shared<WorkerPool>(threads)) {}
 
   std::string json() const override {
     return ordered_json{{"name", "cpu"}, {"isa", isaLevelName(isa)}, {"threads", pool->size()}}
@@ -108,10 +108,16 @@ public:
   }
 
 private:
+  /// Of levels that are higher than the fastest one, code is taken where there is no other.
   const Section *bestCode(const Package &package) const {
 #if defined(__x86_64__) && defined(__linux__)
+    std::vector<IsaLevel> order;
     for (int level = int(isa); level >= 0; --level)
-      if (const Section *section = package.find("object", isaLevelName(IsaLevel(level))))
+      order.push_back(IsaLevel(level));
+    for (int level = int(isa) + 1; level <= int(highest); ++level)
+      order.push_back(IsaLevel(level));
+    for (IsaLevel level : order)
+      if (const Section *section = package.find("object", isaLevelName(level)))
         return section;
 #endif
     return nullptr;
@@ -130,11 +136,11 @@ private:
       return makeError("the package has no code for processors")
           .withNote("compile it with '--target=cpu'");
     return makeError("the package has code for {}, but this machine goes as far as '{}'", list,
-                     isaLevelName(isa))
+                     isaLevelName(highest))
         .withNote("leave out '--isa' where the package is compiled, so that it has all levels");
   }
 
-  IsaLevel isa;
+  IsaLevel isa, highest;
   std::shared_ptr<WorkerPool> pool;
 };
 
@@ -143,14 +149,15 @@ private:
 Expected<std::shared_ptr<Device>> openCpu(std::string_view text, Fault &fault) {
   DeviceOptions options(text);
   int64_t threads = 0;
-  std::string isa(isaLevelName(hostIsaLevel()));
+  std::string isa;
   options.take("threads", threads, 0, WorkerPool::kMaxWorkers);
   options.take("isa", isa, {"baseline", "avx2", "avx512", "avx512bf16"});
   fault = Fault::Invalid;
   if (Status status = options.finish("cpu"); !status)
     return status.takeError();
-  return std::shared_ptr<Device>(std::make_shared<CpuDevice>(
-      std::min(*parseIsaLevel(isa), hostIsaLevel()), unsigned(threads)));
+  IsaLevel highest = std::min(parseIsaLevel(isa).value_or(hostIsaLevel()), hostIsaLevel());
+  IsaLevel chosen = isa.empty() ? fastestIsaLevel() : highest;
+  return std::shared_ptr<Device>(std::make_shared<CpuDevice>(chosen, highest, unsigned(threads)));
 }
 
 } // namespace attn

@@ -23,5 +23,7 @@ std::optional<IsaLevel> parseIsaLevel(std::string_view name);
 /// The highest level that this processor has and whose registers the operating system saves.
 /// Thread-safe; asks the processor once.
 IsaLevel hostIsaLevel();
+/// The level whose kernels are fastest here, which is taken where nobody names one.
+IsaLevel fastestIsaLevel();
 
 } // namespace attn

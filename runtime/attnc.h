@@ -109,7 +109,8 @@ ATTNC_API attnc_status attnc_package_section(const attnc_package *package, const
 ///
 /// `options` is NULL or a JSON object. An option that the device does not know is an error.
 ///   cpu       "threads": 0 is one for each processor (default)
-///             "isa": "baseline", "avx2", "avx512" or "avx512bf16": the highest level to be used
+///             "isa": "baseline", "avx2", "avx512" or "avx512bf16": the highest level to be used;
+///             default: the one whose code is fastest here
 ///   emulator  "mode": "late" (default), "early" or "random": when asynchronous copies become
 ///             visible
 ///             "seed": of the random mode and of the order in which warps run, default 0
@@ -137,8 +138,8 @@ ATTNC_API attnc_status attnc_device_synchronize(attnc_device *device);
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// Takes from the package the code that fits the device best: cpu, the highest instruction set that
-/// the machine has; cuda, a cubin that the device runs (same major architecture, minor not newer),
+/// Takes from the package the code that fits the device best: cpu, the fastest level that the
+/// machine has; cuda, a cubin that the device runs (same major architecture, minor not newer),
 /// else the PTX, which the driver compiles.
 ATTNC_API attnc_status attnc_kernel_load(const attnc_package *package, attnc_device *device,
                                          attnc_kernel **out);

@@ -223,7 +223,7 @@ int compileVerb(const CompileOptions &options) {
   if (phase == "cubin" && options.format == "json")
     return fail(textWanted("cubin", "ptx"));
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
-  Job job{options, *target, phase, isa.value_or(hostIsaLevel())};
+  Job job{options, *target, phase, isa.value_or(fastestIsaLevel())};
   FailureOr<std::string> text = emit(job);
   if (failed(text))
     return 1;

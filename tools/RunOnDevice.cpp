@@ -156,7 +156,7 @@ Expected<Subject> compileSpec(const RunOptions &options) {
   PackagingOptions packaging;
   bool onCpu = options.device == "cpu";
   packaging.targets = {findTarget(onCpu ? "cpu" : "sm_80")};
-  packaging.isas = {parseIsaLevel(options.isa).value_or(hostIsaLevel())};
+  packaging.isas = {parseIsaLevel(options.isa).value_or(fastestIsaLevel())};
   packaging.queryTile = options.queryTile;
   packaging.keyTile = options.keyTile;
   packaging.version = options.version;

@@ -119,7 +119,7 @@ static int runSpec(const RunOptions &options) {
   warn(engine.takeWarnings());
   if (!kernel)
     return kernel.error().message.empty() ? 1 : fail(kernel.error());
-  return runCompiled(*kernel, checker, options, isa.value_or(hostIsaLevel()));
+  return runCompiled(*kernel, checker, options, isa.value_or(fastestIsaLevel()));
 }
 
 /// Options that only some devices have.

@@ -1,6 +1,7 @@
 // The C++ API: spec in, callable kernel out.
 #include "jit/Engine.h"
 
+#include "runtime/Device.h"
 #include "test/jit/Tensors.h"
 
 #include <cmath>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr const char *kCausal =
     "kernel small { batch 2 heads 4 kv_heads 2 head_dim 32 dtype f32 tokens [?] mask causal }";
+constexpr const char *kBf16 =
+    "kernel small { heads 2 head_dim 32 dtype bf16 tokens [?] mask causal }";
 
 TEST(Engine, CompilesOnceForManyLengths) {
   Engine engine({{}, 2});
@@ -43,6 +46,28 @@ TEST(Engine, EveryTypeOnEveryLevel) {
       EXPECT_EQ(mismatch(kernel->info(), t, reference::window(9)), "")
           << dtype << " on " << isaLevelName(isa);
     }
+}
+
+// Also code of a level above the fastest one, where a package has no other.
+TEST(Engine, DevicesRunPackagesOfAnyLevelOfTheProcessor) {
+  for (IsaLevel isa : kIsaLevels) {
+    if (isa > hostIsaLevel())
+      continue;
+    auto package = Engine({isa, 1, {"", 0}}).package(kBf16, {});
+    ASSERT_TRUE(package) << package.error().message;
+    Fault fault = Fault::Invalid;
+    auto device = openDevice("cpu", "", fault);
+    ASSERT_TRUE(device) << device.error().message;
+    auto kernel = (*device)->load(*package, fault);
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    EXPECT_NE((*kernel)->json().find("\"object " + std::string(isaLevelName(isa)) + "\""),
+              std::string::npos);
+    Tensors t((*kernel)->info(), 70);
+    auto plan = (*kernel)->plan(t.bindings(), 0, fault);
+    ASSERT_TRUE(plan) << plan.error().message;
+    ASSERT_TRUE((*plan)->launch(nullptr, fault));
+    EXPECT_EQ(mismatch((*kernel)->info(), t, reference::causal()), "") << isaLevelName(isa);
+  }
 }
 
 TEST(Engine, RefusesALevelThatThisProcessorLacks) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 using namespace attn;
 
 TEST(CpuFeatures, NamesParseBack) {
@@ -24,6 +26,12 @@ TEST(CpuFeatures, AgreesWithTheCompilersLibrary) {
                             : avx512 ? IsaLevel::Avx512
                             : avx2   ? IsaLevel::Avx2
                                      : IsaLevel::Baseline);
+}
+
+TEST(CpuFeatures, DotProductsAreTakenWhereTheyAreFaster) {
+  __builtin_cpu_init();
+  IsaLevel most = __builtin_cpu_is("intel") ? IsaLevel::Avx512 : IsaLevel::Avx512Bf16;
+  EXPECT_EQ(fastestIsaLevel(), std::min(hostIsaLevel(), most));
 }
 #else
 TEST(CpuFeatures, OtherProcessorsAreBaseline) { EXPECT_EQ(hostIsaLevel(), IsaLevel::Baseline); }
