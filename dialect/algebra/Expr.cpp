@@ -170,6 +170,25 @@ void ExprDag::evaluate(int64_t q, const Environment &env, std::vector<int64_t> &
   }
 }
 
+void ExprDag::evaluate(const Pair &q, const Environment &env, std::vector<Pair> &values) const {
+  values.resize(nodeList.size());
+  for (size_t i = 0; i < nodeList.size(); ++i) {
+    const ExprNode &n = nodeList[i];
+    auto set = [&](auto valueAt) { values[i] = {valueAt(0), valueAt(1)}; };
+    switch (n.op) {
+    case ExprOp::Constant: values[i] = {n.value, n.value}; break;
+    case ExprOp::Query: values[i] = q; break;
+    case ExprOp::Symbol: set([&](size_t) { return env.symbols[n.value]; }); break;
+    case ExprOp::Table: set([&](size_t j) { return env.tables[n.value].at(q[j]); }); break;
+    default:
+      set([&](size_t j) {
+        return apply(n.op, values[size_t(n.a)][j], values[size_t(n.b)][j],
+                     n.c < 0 ? 0 : values[size_t(n.c)][j]);
+      });
+    }
+  }
+}
+
 void ExprDag::trace(int64_t q, int64_t step, const Environment &env,
                     std::vector<Line> &lines) const {
   lines.resize(nodeList.size());

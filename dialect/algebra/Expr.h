@@ -13,6 +13,7 @@
 
 #include "dialect/algebra/Table.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -91,6 +92,9 @@ public:
 
   /// Values of all nodes at query coordinate `q`. `values` is resized to the number of nodes.
   void evaluate(int64_t q, const Environment &env, std::vector<int64_t> &values) const;
+  /// At two of them.
+  using Pair = std::array<int64_t, 2>;
+  void evaluate(const Pair &q, const Environment &env, std::vector<Pair> &values) const;
   /// Lines of all nodes from `q` onwards in steps of `step` (> 0).
   void trace(int64_t q, int64_t step, const Environment &env, std::vector<Line> &lines) const;
   /// True for every node whose value depends on Query.

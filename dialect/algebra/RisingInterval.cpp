@@ -1,7 +1,7 @@
 #include "dialect/algebra/RisingInterval.h"
 
 #include <algorithm>
-#include <cassert>
+#include <utility>
 
 namespace attn {
 
@@ -19,114 +19,81 @@ Trend joined(Trend a, Trend b) {
 }
 } // namespace
 
-/// Keeps of a dag's nodes the operators that change with the query; the others become constants.
-class RisingIntervalBuilder {
+namespace {
+/// Writes expressions again with the values of their symbols, and says how they change.
+class Rewriter {
 public:
-  RisingIntervalBuilder(const ExprDag &dag, const Environment &env) : nodes(dag.nodes()) {
-    known.resize(nodes.size());
-    dag.evaluate(0, env, atZero);
-    depends = dag.dependsOnQuery();
-  }
+  Rewriter(const ExprDag &dag, const Environment &env, ExprDag &to)
+      : nodes(dag.nodes()), env(env), to(to), known(nodes.size()) {}
 
-  std::optional<RisingInterval> build(ExprId lo, ExprId hi) {
-    const Value &from = valueOf(lo), &to = valueOf(hi);
-    auto mayFall = [](Trend t) { return t == Trend::Falls || t == Trend::Unknown; };
-    if (mayFall(from.trend) || mayFall(to.trend))
-      return std::nullopt;
-    result.lo = numberOf(from);
-    result.hi = numberOf(to);
-    return overflows ? std::nullopt : std::optional(result);
-  }
-
-private:
   struct Value {
-    bool isKnown = false;
+    ExprId id = -1; ///< in `to`
     Trend trend = Trend::Unknown;
-    int64_t constant = 0; ///< where the trend is Constant
-    uint8_t number = 0;   ///< elsewhere
   };
-
-  const Value &valueOf(ExprId id) {
+  Value valueOf(ExprId id) {
     Value &value = known[size_t(id)];
-    if (!value.isKnown) {
-      value = depends[size_t(id)] ? make(nodes[size_t(id)]) : constant(atZero[size_t(id)]);
-      value.isKnown = true;
-    }
+    if (value.id < 0)
+      value = rewritten(nodes[size_t(id)]);
     return value;
   }
 
-  static Value constant(int64_t value) { return {true, Trend::Constant, value, 0}; }
+private:
+  Value constant(int64_t value) { return {to.constant(value), Trend::Constant}; }
+  bool is(const Value &value, int64_t number) const {
+    return value.trend == Trend::Constant && to.nodes()[size_t(value.id)].value == number;
+  }
+  int64_t numberOf(const Value &value) const { return to.nodes()[size_t(value.id)].value; }
 
-  Value make(const ExprNode &n) {
+  Value rewritten(const ExprNode &n) {
     switch (n.op) {
-    case ExprOp::Query: return {true, Trend::Rises, 0, 0};
-    case ExprOp::Table: return {};
+    case ExprOp::Constant: return constant(n.value);
+    case ExprOp::Symbol: return constant(env.symbols[n.value]);
+    case ExprOp::Query: return {to.query(), Trend::Rises};
+    case ExprOp::Table: return {to.query(), Trend::Unknown};
     case ExprOp::Select: {
       Value condition = valueOf(n.a);
-      return condition.trend == Trend::Constant ? valueOf(condition.constant ? n.b : n.c) : Value{};
+      if (condition.trend != Trend::Constant)
+        return {to.query(), Trend::Unknown};
+      return valueOf(numberOf(condition) ? n.b : n.c);
     }
-    default: return combine(n.op, valueOf(n.a), valueOf(n.b));
+    default: return combined(n.op, valueOf(n.a), valueOf(n.b));
     }
   }
 
-  Value combine(ExprOp op, Value a, Value b) {
-    bool isConstant = b.trend == Trend::Constant;
-    if (op == ExprOp::Mul && a.trend == Trend::Constant) {
+  Value combined(ExprOp op, Value a, Value b) {
+    if (op == ExprOp::Mul && a.trend == Trend::Constant)
       std::swap(a, b);
-      isConstant = true;
-    }
-    int64_t right = b.constant;
+    bool divides = op == ExprOp::FloorDiv || op == ExprOp::Mod;
+    if (divides && b.trend == Trend::Constant && numberOf(b) <= 1) // counts as 1
+      return op == ExprOp::Mod ? constant(0) : a;
+    if (op == ExprOp::Mul ? is(b, 1) : (op == ExprOp::Add || op == ExprOp::Sub) && is(b, 0))
+      return a;
+    ExprId id = to.make(op, a.id, b.id);
+    return {id, to.nodes()[size_t(id)].op == ExprOp::Constant ? Trend::Constant : trendOf(op, a, b)};
+  }
+
+  Trend trendOf(ExprOp op, const Value &a, const Value &b) const {
     switch (op) {
     case ExprOp::Add:
-      return isConstant && right == 0 ? a : step(op, a, b, joined(a.trend, b.trend));
-    case ExprOp::Sub:
-      return isConstant && right == 0 ? a : step(op, a, b, joined(a.trend, negated(b.trend)));
     case ExprOp::Min:
-    case ExprOp::Max: return step(op, a, b, joined(a.trend, b.trend));
-    case ExprOp::Less: return step(op, a, b, joined(negated(a.trend), b.trend));
+    case ExprOp::Max: return joined(a.trend, b.trend);
+    case ExprOp::Sub: return joined(a.trend, negated(b.trend));
+    case ExprOp::Less: return joined(negated(a.trend), b.trend);
+    case ExprOp::FloorDiv: return b.trend == Trend::Constant ? a.trend : Trend::Unknown;
     case ExprOp::Mul:
-      if (!isConstant || right == 0)
-        return isConstant ? constant(0) : Value{};
-      return right == 1 ? a : step(op, a, b, right > 0 ? a.trend : negated(a.trend));
-    case ExprOp::FloorDiv:
-      if (!isConstant)
-        return {};
-      return right <= 1 ? a : step(op, a, b, a.trend);
-    case ExprOp::Mod: return isConstant && right <= 1 ? constant(0) : Value{};
-    default: assert(false && "leaves and choices are made by the caller"); return {};
+      if (b.trend != Trend::Constant)
+        return Trend::Unknown;
+      return numberOf(b) >= 0 ? a.trend : negated(a.trend);
+    default: return Trend::Unknown;
     }
-  }
-
-  Value step(ExprOp op, const Value &a, const Value &b, Trend trend) {
-    if (trend == Trend::Unknown)
-      return {};
-    uint8_t left = numberOf(a), right = numberOf(b), number = newNumber();
-    result.steps.push_back({op, left, right, number});
-    // What two constants make is computed like the rest: it rises, if by nothing.
-    return {true, trend == Trend::Constant ? Trend::Rises : trend, 0, number};
-  }
-
-  uint8_t newNumber() {
-    overflows |= result.count == RisingInterval::kMaxValues;
-    return overflows ? 0 : uint8_t(result.count++);
-  }
-
-  uint8_t numberOf(const Value &value) {
-    if (value.trend != Trend::Constant)
-      return value.number;
-    uint8_t number = newNumber();
-    if (!overflows)
-      result.values[number] = value.constant;
-    return number;
   }
 
   const std::vector<ExprNode> &nodes;
-  std::vector<int64_t> atZero;
-  std::vector<bool> depends;
+  const Environment &env;
+  ExprDag &to;
   std::vector<Value> known;
-  RisingInterval result;
-  bool overflows = false;
 };
+} // namespace
 
 std::optional<RisingInterval> RisingInterval::of(const Formula &formula, const Environment &env) {
   if (formula.rank != 1 || formula.atoms.size() != 1 || !formula.tables.empty() ||
@@ -135,27 +102,46 @@ std::optional<RisingInterval> RisingInterval::of(const Formula &formula, const E
   const Atom &atom = formula.atoms.front();
   if (atom.kind != AtomKind::Box || atom.dims[0].modulus > 1)
     return std::nullopt;
-  return RisingIntervalBuilder(formula.dags[0], env).build(atom.dims[0].lo, atom.dims[0].hi);
+  RisingInterval interval;
+  Rewriter rewriter(formula.dags[0], env, interval.dag);
+  auto mayFall = [](Trend t) { return t == Trend::Falls || t == Trend::Unknown; };
+  Rewriter::Value lo = rewriter.valueOf(atom.dims[0].lo), hi = rewriter.valueOf(atom.dims[0].hi);
+  if (mayFall(lo.trend) || mayFall(hi.trend))
+    return std::nullopt;
+  interval.lo = lo.id;
+  interval.hi = hi.id;
+  return interval;
 }
 
-RisingInterval::Ends RisingInterval::at(int64_t query) const {
-  std::array<int64_t, kMaxValues> v;
-  std::copy_n(values.begin(), count, v.begin());
-  v[0] = query;
-  for (const Step &step : steps) {
-    int64_t a = v[step.a], b = v[step.b];
-    switch (step.op) {
-    case ExprOp::Add: v[step.result] = a + b; break;
-    case ExprOp::Sub: v[step.result] = a - b; break;
-    case ExprOp::Mul: v[step.result] = a * b; break;
-    case ExprOp::FloorDiv: v[step.result] = floorDiv(a, b); break;
-    case ExprOp::Min: v[step.result] = std::min(a, b); break;
-    case ExprOp::Max: v[step.result] = std::max(a, b); break;
-    case ExprOp::Less: v[step.result] = a < b; break;
-    default: assert(false && "no step is made of it");
-    }
+std::array<RisingInterval::Ends, 2> RisingInterval::at(const ExprDag::Pair &queries) const {
+  thread_local std::vector<ExprDag::Pair> values;
+  dag.evaluate(queries, {}, values);
+  const ExprDag::Pair &begins = values[size_t(lo)], &ends = values[size_t(hi)];
+  return {Ends{begins[0], ends[0]}, Ends{begins[1], ends[1]}};
+}
+
+RisingInterval::Lines RisingInterval::trace(int64_t query, int64_t step) const {
+  thread_local std::vector<Line> lines;
+  dag.trace(query, step, {}, lines);
+  return {lines[size_t(lo)], lines[size_t(hi)]};
+}
+
+/// The keys of a query are an expression as well: an arithmetic series on each of its lines.
+__int128 RisingInterval::pairs(int64_t queries, int64_t keys) const {
+  ExprDag e = dag;
+  ExprId zero = e.constant(0);
+  ExprId begin = e.max(lo, zero), end = e.min(hi, e.constant(keys));
+  ExprId width = e.max(e.sub(end, begin), zero);
+  std::vector<Line> lines;
+  __int128 sum = 0;
+  for (int64_t query = 0; query < queries;) {
+    e.trace(query, 1, {}, lines);
+    const Line &line = lines[size_t(width)];
+    int64_t count = std::min(line.steps, queries - 1 - query) + 1;
+    sum += __int128(count) * line.value + __int128(count) * (count - 1) / 2 * line.slope;
+    query += count;
   }
-  return {v[lo], v[hi]};
+  return sum;
 }
 
 } // namespace attn

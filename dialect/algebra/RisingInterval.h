@@ -25,21 +25,19 @@ public:
   struct Ends {
     int64_t lo, hi;
   };
-  Ends at(int64_t query) const;
+  Ends at(int64_t query) const { return at({query, query})[0]; }
+  std::array<Ends, 2> at(const ExprDag::Pair &queries) const;
+  /// How the ends go on from there in steps of `step` queries.
+  struct Lines {
+    Line lo, hi;
+  };
+  Lines trace(int64_t query, int64_t step) const;
+  /// Pairs of the queries 0 <= q < `queries` and of the keys 0 <= k < `keys`.
+  __int128 pairs(int64_t queries, int64_t keys) const;
 
 private:
-  static constexpr size_t kMaxValues = 24;
-  /// Operands and the result are numbers of values; value 0 is the query.
-  struct Step {
-    ExprOp op;
-    uint8_t a, b, result;
-  };
-  friend class RisingIntervalBuilder;
-
-  std::array<int64_t, kMaxValues> values{}; ///< constants, and room for the steps' results
-  size_t count = 1;
-  std::vector<Step> steps;
-  uint8_t lo = 0, hi = 0;
+  ExprDag dag; ///< free of symbols and tables
+  ExprId lo = -1, hi = -1;
 };
 
 } // namespace attn

@@ -76,6 +76,8 @@ TileCounts TileMap::counts() const {
 
 /// Pairs per conjunction of signatures, dimension by dimension. At most 2^80 pairs in all.
 int64_t TileMap::visiblePairs() const {
+  if (interval)
+    return saturated(interval->pairs(geo.queries[0], geo.keys[0]));
   using Pairs = std::map<Signature, __int128>;
   SweepScratch scratch;
   Pairs pairs{{~kBeyondEnd, 1}};

@@ -80,14 +80,14 @@ std::optional<TileMap::IntervalTiles> TileMap::intervalTiles(int64_t queryTile) 
     return std::nullopt;
   int64_t tile = geo.keyTile[0], q0 = queryTile * geo.queryTile[0];
   int64_t q1 = std::min(q0 + geo.queryTile[0], geo.queries[0]) - 1;
-  auto endsAt = [&](int64_t query) {
-    auto [lo, hi] = interval->at(query);
-    return TileSpan{std::max<int64_t>(lo, 0), std::min(hi, geo.keys[0])};
-  };
-  TileSpan first = endsAt(q0), last = endsAt(q1);
-  if (last.begin >= first.end)
+  auto [first, last] = interval->at({q0, q1});
+  first.lo = std::max<int64_t>(first.lo, 0);
+  last.lo = std::max<int64_t>(last.lo, 0);
+  first.hi = std::min(first.hi, geo.keys[0]);
+  last.hi = std::min(last.hi, geo.keys[0]);
+  if (last.lo >= first.hi)
     return std::nullopt;
-  return IntervalTiles{first.begin / tile, ceilDiv(last.end, tile), ceilDiv(last.begin, tile), first.end / tile};
+  return IntervalTiles{first.lo / tile, ceilDiv(last.hi, tile), ceilDiv(last.lo, tile), first.hi / tile};
 }
 
 bool TileMap::boxesOfInterval(int64_t queryTile, std::vector<KeyBox> &out) const {
@@ -195,8 +195,6 @@ int64_t TileMap::straightTiles(int64_t queryTile) const {
   thread_local std::vector<BoundRange> ranges;
   int64_t step = geo.queryTile[0], count = geo.queries[0] / step - queryTile;
   int64_t margin = 2 * geo.keyTile[0];
-  // Of an interval the ends of the tile decide alone.
-  int64_t rows = intervalTiles(queryTile) ? std::min<int64_t>(step, 2) : step;
   ranges.assign(3 + 4 * formula.atoms.size(), {});
   ranges[0].add(0);
   ranges[1].add(geo.keys[0]);
@@ -209,15 +207,23 @@ int64_t TileMap::straightTiles(int64_t queryTile) const {
     if (std::abs(line.value) < kInfinity / 2)
       ranges[3 + 2 * number + (line.slope != 0)].add(line.value);
   };
-  for (int64_t i = 0; i < rows && count >= kShortest; ++i) {
+  for (int64_t i = 0; i < step && count >= kShortest; ++i) {
+    if (i == 2 && intervalTiles(queryTile))
+      break; // Of an interval these two rows decide alone.
     // The ends of the tile come first: they mostly decide.
-    int64_t row = i == 0 ? 0 : i == 1 ? step - 1 : i - 1;
-    formula.dags[0].trace(queryTile * step + row, step, env(), scratch.lines);
-    for (size_t a = 0; a < formula.atoms.size(); ++a) {
-      if (formula.atoms[a].kind != AtomKind::Box)
-        continue;
-      addBound(2 * a, scratch.lines[formula.atoms[a].dims[0].lo]);
-      addBound(2 * a + 1, scratch.lines[formula.atoms[a].dims[0].hi]);
+    int64_t row = queryTile * step + (i == 0 ? 0 : i == 1 ? step - 1 : i - 1);
+    if (interval) {
+      RisingInterval::Lines lines = interval->trace(row, step);
+      addBound(0, lines.lo);
+      addBound(1, lines.hi);
+    } else {
+      formula.dags[0].trace(row, step, env(), scratch.lines);
+      for (size_t a = 0; a < formula.atoms.size(); ++a) {
+        if (formula.atoms[a].kind != AtomKind::Box)
+          continue;
+        addBound(2 * a, scratch.lines[formula.atoms[a].dims[0].lo]);
+        addBound(2 * a + 1, scratch.lines[formula.atoms[a].dims[0].hi]);
+      }
     }
     if (i < 2)
       count = tilesApart(ranges, margin, step, count);
