@@ -4,8 +4,8 @@
 // range.
 //
 //   cpu_attention [--repeats=N] [--threads=1,2] [--only=WORD] [--json]
-#include "bench/FmaPeak.h"
 #include "jit/Engine.h"
+#include "tools/FmaPeak.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -257,7 +257,7 @@ std::vector<Row> measure(const Family &family, unsigned threads, const Options &
     cases.push_back(std::make_unique<Case>(family, *mask, engine, 2 * threads));
   peaks.clear();
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
-    peaks.push_back(bench::fmaPeak(hostIsaLevel(), threads));
+    peaks.push_back(tools::fmaPeak(hostIsaLevel(), threads));
     for (auto &c : cases)
       c->run();
   }

@@ -15,6 +15,11 @@ namespace attn::tools {
 namespace {
 
 using Entry = PackageCache::Entry;
+using Json = nlohmann::ordered_json;
+
+void print(const Json &json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
 
 std::string unitsOf(const Package &package) {
   std::string text;
@@ -59,12 +64,12 @@ void listAsText(const PackageCache &cache, const std::vector<Entry> &entries) {
 }
 
 void listAsJson(const PackageCache &cache, const std::vector<Entry> &entries) {
-  nlohmann::ordered_json json{{"folder", cache.folder()}, {"bytes", bytesOf(entries)}};
-  json["entries"] = nlohmann::ordered_json::array();
+  Json json{{"folder", cache.folder()}, {"bytes", bytesOf(entries)}};
+  json["entries"] = Json::array();
   for (const Entry &entry : entries) {
-    nlohmann::ordered_json one{{"file", entry.file},
-                               {"bytes", entry.bytes},
-                               {"used", double(entry.usedNanoseconds) / 1e9}};
+    Json one{{"file", entry.file},
+             {"bytes", entry.bytes},
+             {"used", double(entry.usedNanoseconds) / 1e9}};
     if (entry.package) {
       one["kernel"] = entry.package->kernel().name;
       one["units"] = unitsOf(*entry.package);
@@ -74,7 +79,7 @@ void listAsJson(const PackageCache &cache, const std::vector<Entry> &entries) {
     }
     json["entries"].push_back(std::move(one));
   }
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  print(json);
 }
 
 int list(const PackageCache &cache, const CacheVerbOptions &options) {
@@ -85,30 +90,43 @@ int list(const PackageCache &cache, const CacheVerbOptions &options) {
   return 0;
 }
 
-int clear(const PackageCache &cache) {
+int clear(const PackageCache &cache, const CacheVerbOptions &options) {
   Expected<int64_t> removed = cache.clear();
   if (!removed)
     return fail(removed.error());
-  fmt::print("{} entries removed from '{}'\n", *removed, cache.folder());
+  if (options.format == "json")
+    print({{"folder", cache.folder()}, {"removed", *removed}});
+  else if (!isQuiet())
+    fmt::print("{} entries removed from '{}'\n", *removed, cache.folder());
   return 0;
 }
 
+/// Tells of a damaged entry and removes it.
+Json removeDamaged(const PackageCache &cache, const Entry &entry, const CacheVerbOptions &options) {
+  const std::string &why = entry.package.error().message;
+  bool isGone = cache.remove(entry);
+  if (options.format != "json")
+    fmt::print(isQuiet() ? stderr : stdout, "{}{}: {}; {}\n", isQuiet() ? "error: " : "",
+               entry.file, why, isGone ? "removed" : "cannot be removed");
+  return {{"file", entry.file}, {"damaged", why}, {"removed", isGone}};
+}
+
 /// Damaged entries would be made anew when they are wanted; they are removed now.
-int verify(const PackageCache &cache) {
+int verify(const PackageCache &cache, const CacheVerbOptions &options) {
   Expected<std::vector<Entry>> entries = cache.entries();
   if (!entries)
     return fail(entries.error());
-  size_t damaged = 0;
-  for (const Entry &entry : *entries) {
-    if (entry.package)
-      continue;
-    ++damaged;
-    bool isGone = cache.remove(entry);
-    fmt::print("{}: {}; {}\n", entry.file, entry.package.error().message,
-               isGone ? "removed" : "cannot be removed");
-  }
-  fmt::print("{} entries checked in '{}', {} damaged\n", entries->size(), cache.folder(), damaged);
-  return damaged ? 1 : 0;
+  Json damaged = Json::array();
+  for (const Entry &entry : *entries)
+    if (!entry.package)
+      damaged.push_back(removeDamaged(cache, entry, options));
+  int code = damaged.empty() ? 0 : 1;
+  if (options.format == "json")
+    print({{"folder", cache.folder()}, {"checked", entries->size()}, {"damaged", damaged}});
+  else if (!isQuiet())
+    fmt::print("{} entries checked in '{}', {} damaged\n", entries->size(), cache.folder(),
+               damaged.size());
+  return code;
 }
 
 } // namespace
@@ -122,9 +140,7 @@ int cacheVerb(const CacheVerbOptions &options) {
     return fail(makeError("there is no cache: ATTNC_CACHE is 'off'"));
   if (options.action == "ls")
     return list(cache, options);
-  if (options.format == "json")
-    return fail(makeError("'--json' belongs to 'attnc cache ls'"));
-  return options.action == "clear" ? clear(cache) : verify(cache);
+  return options.action == "clear" ? clear(cache, options) : verify(cache, options);
 }
 
 } // namespace attn::tools

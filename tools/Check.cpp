@@ -1,9 +1,11 @@
 #include "tools/Check.h"
 
 #include "tools/CheckMask.h"
+#include "tools/Progress.h"
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <atomic>
 #include <cmath>
 
 using namespace mlir;
@@ -173,10 +175,13 @@ Checker::Answers Checker::answer(const Bindings &bindings, const CheckSizes &siz
   for (const CheckedMask &mask : masks)
     contexts.push_back(contextOf(mask, groups, bindings, sizes));
   std::vector<Answers> heads(size_t(sizes.batch * sizes.heads));
+  Progress progress("heads compared with the reference", heads.size());
+  std::atomic<size_t> done = 0;
   pool.run(heads.size(), [&](uint64_t number, unsigned) {
     int64_t b = int64_t(number) / sizes.heads, h = int64_t(number) % sizes.heads;
     const reference::Context &context = contexts[size_t(maskOfHead[size_t(h)])];
     heads[number] = answerOfHead(bindings, sizes, rows, context, b, h);
+    progress.show(++done);
   });
   Answers all;
   for (const Answers &head : heads) {

@@ -7,6 +7,7 @@
 #include "tools/ExplainSamples.h"
 #include "tools/MaskText.h"
 #include "tools/Report.h"
+#include "tools/SpecCompilation.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -260,7 +261,7 @@ FailureOr<Explanation> explain(Compilation &compilation, const ExplainOptions &o
 } // namespace
 
 int explainVerb(const ExplainOptions &options) {
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   if (failed(compilation.loadFile(options.spec)) ||
       failed(compilation.selectKernel(options.kernel)))
     return 1;

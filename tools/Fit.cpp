@@ -4,6 +4,7 @@
 #include "simulator/time/MachineFile.h"
 #include "tools/FitAnswer.h"
 #include "tools/NamedOrRead.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
 
 #include <algorithm>
@@ -50,6 +51,7 @@ static Expected<FitAnswer> fit(const FitOptions &options) {
   if (options.fitsRows && rows->empty())
     return makeError("'{}' has no end-to-end rows to fit", options.data)
         .withNote("they are called, for example, 'attention tokens=4096 heads=16 head_dim=128'");
+  Progress progress("fitting");
   Expected<FitReport> report =
       fitMachine(*start, *measurements, options.fitsRows ? *rows : std::vector<Measurement>{});
   if (!report)
@@ -111,6 +113,8 @@ int fitVerb(const FitOptions &options) {
   if (!options.output.empty())
     if (Status written = writeOutput(options.output, printMachine(fittedMachine(*answer))); !written)
       return fail(written.error());
+  if (isQuiet() && !options.output.empty() && options.format != "json")
+    return 0;
   // One of the two goes to the standard output.
   std::string report = options.format == "json" ? fitJson(*answer) : fitText(*answer);
   if (options.output == "-") {

@@ -2,6 +2,7 @@
 
 #include "runtime/AtomicFile.h"
 #include "runtime/File.h"
+#include "tools/Progress.h"
 
 #include "llvm/ADT/StringRef.h"
 
@@ -10,8 +11,14 @@
 
 namespace attn::tools {
 
+static bool quiet = false;
+
+void setQuiet(bool value) { quiet = value; }
+bool isQuiet() { return quiet; }
+
 int fail(const Error &error) {
   std::fflush(stdout);
+  Progress::clear();
   fmt::print(stderr, "error: {}\n", error.message);
   for (const std::string &note : error.notes)
     fmt::print(stderr, "note: {}\n", note);
@@ -19,11 +26,19 @@ int fail(const Error &error) {
 }
 
 void warn(const std::vector<Error> &warnings) {
+  if (quiet)
+    return;
+  Progress::clear();
   for (const Error &warning : warnings) {
     fmt::print(stderr, "warning: {}\n", warning.message);
     for (const std::string &note : warning.notes)
       fmt::print(stderr, "note: {}\n", note);
   }
+}
+
+void note(std::string_view text) {
+  if (!quiet)
+    fmt::print(stderr, "note: {}\n", text);
 }
 
 Status writeOutput(const std::string &path, std::string_view content) {

@@ -13,8 +13,14 @@ namespace attn::tools {
 /// mistake.
 int fail(const Error &error);
 
+/// With --quiet nothing is told but errors, with their notes, and what was asked for.
+void setQuiet(bool quiet);
+bool isQuiet();
+
 /// Prints "warning: ..." and its notes to the standard error stream, for each.
 void warn(const std::vector<Error> &warnings);
+/// Prints "note: ..." to the standard error stream.
+void note(std::string_view text);
 
 /// Writes a whole file or nothing; "-" is the standard output.
 Status writeOutput(const std::string &path, std::string_view content);

@@ -23,7 +23,6 @@ struct RunOptions {
   int64_t repeat = 1;                      ///< runs; the fastest is reported
   bool check = false;                      ///< compare with the f64 reference
   bool expect = false;                     ///< compare `o` with tensor `o` of the inputs, too
-  bool timing = false;
   std::string format = "text"; ///< text or json
   /// What it runs on: "cpu", "emulator", "cuda", "cuda:1". Empty: the processor.
   std::string device;

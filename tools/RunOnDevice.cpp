@@ -2,7 +2,9 @@
 
 #include "jit/Packaging.h"
 #include "runtime/Device.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
+#include "tools/SpecCompilation.h"
 
 #include "nlohmann/json.hpp"
 
@@ -20,6 +22,8 @@ bool isPackage(const std::string &path) {
   file.read(start, sizeof(start));
   return beginsLikePackage({start, size_t(file.gcount())});
 }
+
+std::string levelOf(const std::string &from) { return from.substr(from.find(' ') + 1); }
 
 namespace {
 
@@ -133,7 +137,7 @@ Expected<Subject> openPackage(const RunOptions &options) {
   if (!options.check && !options.expect)
     return subject;
   // The reference knows masks by their kinds, which are in the spec that the package keeps.
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   if (failed(compilation.loadMlir(subject.package.spec(), "spec of " + options.spec)) ||
       failed(compilation.selectKernel("")))
     return makeError("the spec in the package cannot be read, so that nothing can be compared");
@@ -146,7 +150,7 @@ Expected<Subject> openPackage(const RunOptions &options) {
 
 Expected<Subject> compileSpec(const RunOptions &options) {
   auto begin = std::chrono::steady_clock::now();
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   if (failed(compilation.loadFile(options.spec)) ||
       failed(compilation.selectKernel(options.kernel)))
     return Error();
@@ -161,6 +165,7 @@ Expected<Subject> compileSpec(const RunOptions &options) {
   packaging.keyTile = options.keyTile;
   packaging.version = options.version;
   PackageCache cache;
+  Progress progress("compiling");
   Expected<PackageMade> made = makePackage(compilation, packaging, cache);
   warn(cache.takeWarnings());
   if (!made)
@@ -172,7 +177,9 @@ Expected<Subject> compileSpec(const RunOptions &options) {
 /// The fastest of `options.repeat` runs.
 Status repeat(Device &device, DevicePlan &plan, const RunOptions &options, Outcome &out) {
   Fault fault = Fault::Device;
+  Progress progress("runs", size_t(options.repeat));
   for (int64_t i = 0; i < options.repeat; ++i) {
+    progress.show(size_t(i));
     auto begin = std::chrono::steady_clock::now();
     if (Status status = plan.launch(nullptr, fault); !status)
       return status;
@@ -244,7 +251,7 @@ int runOnDevice(const RunOptions &options) {
   out.isFromCache = subject->isFromCache;
   if (out.device == "cpu") {
     out.threads = deviceFacts["threads"];
-    out.isa = deviceFacts["isa"];
+    out.isa = levelOf(out.from);
   }
   if (Status status = runPlanned(**device, **kernel, *tensors, options, out); !status)
     return fail(status.error());

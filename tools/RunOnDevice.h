@@ -11,6 +11,9 @@ namespace attn::tools {
 /// Whether the file begins as packages do.
 bool isPackage(const std::string &path);
 
+/// The level of code on a processor, which is said to be from "object avx2".
+std::string levelOf(const std::string &from);
+
 /// A package, or a spec that is compiled for the device, on `options.device`; returns the exit
 /// code.
 int runOnDevice(const RunOptions &options);

@@ -9,16 +9,29 @@
 
 namespace attn::tools {
 
+double Outcome::tileGflops() const {
+  if (!hasPeak())
+    return 0;
+  double pairs = double(tensors.q.shape()[0]) * double(info.heads) * double(tensors.numQueries) *
+                 double(tensors.numKeys);
+  double share = double(run.visitedTiles) / double(run.allTiles);
+  return 2.0 * pairs * share * double(info.headDimQk + info.headDimV) / run.seconds / 1e9;
+}
+
 //===----------------------------------------------------------------------===//
 // Text
 //===----------------------------------------------------------------------===//
+
+static std::string placeText(const TensorError &error) {
+  return fmt::format("[{}]: {} instead of {}", fmt::join(error.at, ", "), error.value,
+                     error.expected);
+}
 
 static void printError(const char *name, const TensorError &error) {
   fmt::print("  {:<4} max error {:.2e}, {:.3f} of what is allowed\n", name, error.maxError,
              error.ratio);
   if (error.ratio > 1)
-    fmt::print("       worst at {}[{}]: {} instead of {}\n", name, fmt::join(error.at, ", "),
-               error.value, error.expected);
+    fmt::print("       worst at {}{}\n", name, placeText(error));
 }
 
 static void printCheck(const char *what, const CheckReport &check, bool withLse) {
@@ -30,6 +43,28 @@ static void printCheck(const char *what, const CheckReport &check, bool withLse)
   // An RMS error is nobody's worst element.
   if (!check.ok && check.o.ratio <= 1 && check.lse.ratio <= 1)
     fmt::print("  {}\n", check.message);
+}
+
+Error comparisonError(const Outcome &out) {
+  bool isCheck = out.check && !out.check->ok;
+  const CheckReport &report = isCheck ? *out.check : *out.expected;
+  const char *what = isCheck ? "the reference" : "what was expected";
+  for (const auto &[name, error] : {std::pair("o", &report.o), std::pair("lse", &report.lse)})
+    if (error->ratio > 1)
+      return makeError("'{}' differs from {} by {:.1f} times what is allowed, at {}{}", name, what,
+                       error->ratio, name, placeText(*error));
+  return makeError("the result differs from {}: {}", what, report.message);
+}
+
+/// How fast it was; how fast the emulator computes says nothing of a kernel.
+static std::string speedText(const Outcome &out) {
+  if (out.device == "emulator")
+    return "";
+  std::string text = fmt::format(", {:.1f} GFLOP/s", out.gflops());
+  if (out.hasPeak())
+    text += fmt::format(", {:.0f} % of peak, {:.0f} % of the tile bound", 100 * out.ofPeak(),
+                        100 * out.ofTileBound());
+  return text;
 }
 
 void printText(const Outcome &out) {
@@ -58,9 +93,7 @@ void printText(const Outcome &out) {
   if (out.splits > 1)
     fmt::print("splits   {} parts of the keys, merged\n", out.splits);
   std::string where = out.threads ? fmt::format("{} threads", out.threads) : out.device;
-  fmt::print("run      {:.3f} ms on {}", out.run.seconds * 1e3, where);
-  // How fast the emulator computes says nothing of a kernel.
-  fmt::print("{}\n", out.device == "emulator" ? "" : fmt::format(", {:.1f} GFLOP/s", out.gflops()));
+  fmt::print("run      {:.3f} ms on {}{}\n", out.run.seconds * 1e3, where, speedText(out));
   if (out.check)
     printCheck("check", *out.check, true);
   if (out.expected)
@@ -114,6 +147,11 @@ void printJson(const Outcome &out) {
                      {"plan", out.planSeconds},
                      {"run", out.run.seconds}};
   json["gflops"] = out.gflops();
+  if (out.hasPeak()) {
+    json["peak_gflops"] = out.peakGflops;
+    json["of_peak"] = out.ofPeak();
+    json["of_tile_bound"] = out.ofTileBound();
+  }
   if (out.check)
     json["check"] = toJson(*out.check, true);
   if (out.expected)

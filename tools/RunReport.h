@@ -24,6 +24,7 @@ struct Outcome {
   double compileSeconds = 0, loadSeconds = 0, planSeconds = 0;
   RunReport run;
   double visiblePairs = 0;
+  double peakGflops = 0; ///< of this processor (FmaPeak.h), measured; 0: not known
   int64_t splits = 1;
   std::vector<int64_t> blindHeads;
   std::optional<CheckReport> check, expected;
@@ -35,9 +36,18 @@ struct Outcome {
     double flops = 2.0 * visiblePairs * double(info.headDimQk + info.headDimV);
     return run.seconds > 0 ? flops / run.seconds / 1e9 : 0;
   }
+  /// What the visited tiles take, seen pairs or not: the same for all pairs, by the visited share.
+  double tileGflops() const;
+  bool hasPeak() const { return peakGflops > 0 && run.seconds > 0 && run.allTiles > 0; }
+  double ofPeak() const { return gflops() / peakGflops; }
+  /// The time that the visited tiles need at the peak, of the time that the run took.
+  double ofTileBound() const { return tileGflops() / peakGflops; }
 };
 
+/// Fields are documented in docs/run-json.md.
 void printText(const Outcome &out);
 void printJson(const Outcome &out);
+/// What a comparison that failed has found.
+Error comparisonError(const Outcome &out);
 
 } // namespace attn::tools

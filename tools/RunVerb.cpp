@@ -1,14 +1,16 @@
 //===- RunVerb.cpp - compiles a kernel, or opens one, and runs it ---------===//
 #include "tools/Run.h"
 
-#include "jit/Compilation.h"
 #include "jit/Engine.h"
 #include "runtime/Safetensors.h"
 #include "tools/Check.h"
+#include "tools/FmaPeak.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
 #include "tools/RunInputs.h"
 #include "tools/RunOnDevice.h"
 #include "tools/RunReport.h"
+#include "tools/SpecCompilation.h"
 
 namespace attn::tools {
 
@@ -36,7 +38,9 @@ static Status runKernel(const Kernel &kernel, const Bindings &bindings, const Ru
     return plan.takeError();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   out.planSeconds = seconds.count();
+  Progress progress("runs", size_t(options.repeat));
   for (int64_t i = 0; i < options.repeat; ++i) {
+    progress.show(size_t(i));
     Expected<RunReport> report = kernel.run(*plan);
     if (!report)
       return report.takeError();
@@ -77,6 +81,12 @@ int finishRun(Outcome &out, RunTensors &tensors, const std::optional<Checker> &c
   if (!options.output.empty())
     if (Status status = writeTensors(tensors, options.output); !status)
       return fail(status.error());
+  // A comparison or a file was wanted, and with --quiet nothing is said of either.
+  bool hasOtherWork = checker || !options.output.empty();
+  if (isQuiet() && hasOtherWork && options.format != "json")
+    return out.ok() ? 0 : fail(comparisonError(out));
+  if (std::optional<IsaLevel> isa = parseIsaLevel(out.isa); isa && out.device == "cpu")
+    out.peakGflops = processorPeak(out.threads) * peakFactor(out.info.dtype, *isa);
   options.format == "json" ? printJson(out) : printText(out);
   return out.ok() ? 0 : 1;
 }
@@ -100,8 +110,15 @@ static int runCompiled(const Kernel &kernel, const std::optional<Checker> &check
   return finishRun(out, *tensors, checker, options, pool);
 }
 
+static Expected<Kernel> compile(const Engine &engine, Compilation &compilation,
+                                const RunOptions &options) {
+  Progress progress("compiling");
+  return engine.compile(compilation,
+                        {options.kernel, options.queryTile, options.keyTile, options.spec});
+}
+
 static int runSpec(const RunOptions &options) {
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   if (failed(compilation.loadFile(options.spec)) ||
       failed(compilation.selectKernel(options.kernel)))
     return 1;
@@ -114,8 +131,7 @@ static int runSpec(const RunOptions &options) {
   }
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Engine engine({isa, unsigned(options.threads), {}});
-  Expected<Kernel> kernel = engine.compile(
-      compilation, {options.kernel, options.queryTile, options.keyTile, options.spec});
+  Expected<Kernel> kernel = compile(engine, compilation, options);
   warn(engine.takeWarnings());
   if (!kernel)
     return kernel.error().message.empty() ? 1 : fail(kernel.error());

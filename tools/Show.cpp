@@ -3,8 +3,10 @@
 #include "runtime/AtomicFile.h"
 #include "runtime/File.h"
 #include "tools/BoundSpec.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
 #include "tools/ShowFormats.h"
+#include "tools/SpecCompilation.h"
 
 #include "llvm/Support/Process.h"
 
@@ -65,15 +67,29 @@ Status drawToStandardOutput(const Picture &picture, const ShowOptions &options) 
   return drawn;
 }
 
+/// What is written piece by piece, a query tile each; other formats come all at once.
+size_t piecesOf(const Picture &picture, const ShowOptions &options) {
+  size_t pieces = 0;
+  if (options.format == "json")
+    for (const MaskGroup *group : picture.groups)
+      pieces += size_t(group->map.geometry().numQueryTiles());
+  return pieces;
+}
+
 Status drawTo(const Picture &picture, const ShowOptions &options) {
+  if (options.output == "-") // where a terminal would show both
+    return drawToStandardOutput(picture, options);
+  Progress progress("query tiles drawn", piecesOf(picture, options));
   if (options.format == "npy")
     return writeElements(picture, options.head, options.output);
-  if (options.output == "-")
-    return drawToStandardOutput(picture, options);
   Expected<AtomicFile> file = AtomicFile::create(options.output);
   if (!file)
     return file.error();
-  Status drawn = draw(picture, options, [&](std::string_view piece) { return file->write(piece); });
+  size_t pieces = 0;
+  Status drawn = draw(picture, options, [&](std::string_view piece) {
+    progress.show(++pieces);
+    return file->write(piece);
+  });
   return drawn ? file->commit() : drawn;
 }
 
@@ -92,7 +108,7 @@ std::optional<Error> conflict(const ShowOptions &options) {
 int showVerb(const ShowOptions &options) {
   if (std::optional<Error> mistake = conflict(options))
     return fail(*mistake);
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   mlir::FailureOr<Problem> problem = bindSpec(compilation, options);
   if (failed(problem))
     return 1;

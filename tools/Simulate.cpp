@@ -3,9 +3,11 @@
 #include "simulator/Counts.h"
 #include "tools/BoundSpec.h"
 #include "tools/MaskText.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
 #include "tools/SimulatePage.h"
 #include "tools/SimulateTime.h"
+#include "tools/SpecCompilation.h"
 #include "tools/Sweep.h"
 
 #include "nlohmann/json.hpp"
@@ -130,20 +132,28 @@ static Status writePage(Compilation &compilation, const Problem &problem, const 
   return page ? writeOutput(path, *page) : Status(page.takeError());
 }
 
+static std::vector<Counts> countsOfGroups(Compilation &compilation, const Problem &problem) {
+  Progress progress("maps counted", problem.groups.size());
+  std::vector<Counts> counts;
+  for (const MaskGroup &group : problem.groups) {
+    counts.push_back(countsOf(compilation.attention(), problem, group));
+    progress.show(counts.size());
+  }
+  return counts;
+}
+
 int simulateVerb(const SimulateOptions &options) {
   Expected<std::optional<TimeQuestion>> question = timeQuestion(options);
   if (!question)
     return fail(question.error());
   if (!options.sweep.empty())
     return sweepVerb(options, **question);
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   const TimeQuestion *asked = *question ? &**question : nullptr;
   mlir::FailureOr<Problem> problem = bindForMachine(compilation, options, asked);
   if (failed(problem))
     return 1;
-  std::vector<Counts> counts;
-  for (const MaskGroup &group : problem->groups)
-    counts.push_back(countsOf(compilation.attention(), *problem, group));
+  std::vector<Counts> counts = countsOfGroups(compilation, *problem);
   std::optional<TimeAnswer> answer;
   if (asked) {
     Expected<AskedKernel> kernel = kernelOf(compilation.attention(), *problem, *asked, problem->groups.size());
@@ -154,6 +164,8 @@ int simulateVerb(const SimulateOptions &options) {
     if (Status written = writePage(compilation, *problem, work, *asked, *answer, options.html); !written)
       return fail(written.error());
   }
+  if (isQuiet() && !options.html.empty() && options.output == "-" && options.format != "json")
+    return 0; // the page was wanted
   std::string name = kernelName(compilation), report;
   if (options.format == "json") {
     report = json(name, *problem, counts,

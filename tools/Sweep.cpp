@@ -3,6 +3,7 @@
 #include "tools/BoundSpec.h"
 #include "tools/Progress.h"
 #include "tools/Report.h"
+#include "tools/SpecCompilation.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -27,7 +28,7 @@ Expected<SweepAnswer> sweepOf(Compilation &compilation, const TimeQuestion &ques
   answer.plan = std::move(*plan);
   answer.leftOut = std::move(tiles.leftOut);
   {
-    Progress progress(answer.plan.configurations.size());
+    Progress progress("configurations predicted", answer.plan.configurations.size());
     answer.results = runSweep(op, answer.plan, question.machine,
                               std::max(1u, std::thread::hardware_concurrency()),
                               [&](size_t done) { progress.show(done); });
@@ -106,7 +107,7 @@ int sweepVerb(const SimulateOptions &options, const TimeQuestion &question) {
   Expected<std::vector<SweepKey>> keys = parseSweep(options.sweep, kMostConfigurations);
   if (!keys)
     return fail(keys.error());
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   bool sweepsTiles = llvm::any_of(*keys, [](const SweepKey &key) { return key.name.ends_with("_tile"); });
   FailureOr<Problem> base = bindBase(compilation, options, question, sweepsTiles);
   if (failed(base))

@@ -1,4 +1,4 @@
-#include "bench/FmaPeak.h"
+#include "tools/FmaPeak.h"
 
 #include <algorithm>
 #include <ctime>
@@ -13,7 +13,7 @@
 #define ATTN_TARGET(features)
 #endif
 
-namespace attn::bench {
+namespace attn::tools {
 namespace {
 
 constexpr int kChains = 12; ///< more than latency times throughput of any x86-64 processor
@@ -97,4 +97,14 @@ double fmaPeak(IsaLevel isa, unsigned threads) {
   return best;
 }
 
-} // namespace attn::bench
+double processorPeak(unsigned threads) {
+  unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  return fmaPeak(hostIsaLevel(), std::min(threads, processors));
+}
+
+double peakFactor(DType dtype, IsaLevel code) {
+  bool hasFastDots = code == IsaLevel::Avx512Bf16 && fastestIsaLevel() == code;
+  return dtype == DType::BF16 && hasFastDots ? 2 : 1;
+}
+
+} // namespace attn::tools
