@@ -22,6 +22,9 @@ struct CompileOptions {
   bool timing = false;
 };
 
+/// What `emit` may be, in the order of the pipeline, on one target or another.
+std::vector<std::string> compilePhases();
+
 /// The verb; returns the exit code. Errors go to the standard error stream.
 int compileVerb(const CompileOptions &options);
 

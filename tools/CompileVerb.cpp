@@ -4,15 +4,18 @@
 #include "codegen/cpu/EmitCpu.h"
 #include "codegen/nvvm/EmitPTX.h"
 #include "jit/Assemble.h"
-#include "jit/Compilation.h"
 #include "jit/Packaging.h"
 #include "simulator/time/Machine.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
+#include "tools/SpecCompilation.h"
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
 #include "nlohmann/json.hpp"
+
+#include <map>
 
 using namespace mlir;
 
@@ -41,7 +44,7 @@ struct Job {
   const Target &target;
   std::string phase;
   IsaLevel isa;
-  Compilation compilation{llvm::errs()};
+  SpecCompilation compilation{};
 };
 
 /// The phase's text or bytes, once `tile` has run; nothing, after a diagnostic, where it fails.
@@ -113,23 +116,46 @@ std::vector<std::string> targetNames() {
 std::vector<std::string> phasesOf(const Target &target) {
   if (target.kind == TargetKind::Cpu)
     return {"attn", "tile", "llvm", "package"};
-  return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin", "package"};
+  return compilePhases();
 }
 
-std::string asJson(const Job &job, const std::string &text) {
+/// A line that moves while a compilation takes long.
+void showPhases(Compilation &compilation, Progress &progress) {
+  compilation.watch([&](StringRef phase) {
+    progress.show("compiling: " + phase.str());
+    return true;
+  });
+}
+
+/// What every JSON says of a compilation; of a phase that comes several times the sum of its seconds.
+nlohmann::ordered_json factsOf(const CompileOptions &options, const std::string &phase,
+                               const Compilation &compilation) {
   nlohmann::ordered_json json;
-  json["spec"] = job.options.spec;
-  json["target"] = job.target.name.str();
-  json["phase"] = job.phase;
-  for (const PhaseTime &time : job.compilation.times())
-    json["seconds"][time.phase] = time.seconds;
-  json["text"] = text;
+  json["spec"] = options.spec;
+  json["target"] = options.target;
+  json["phase"] = phase;
+  std::map<std::string, double> seconds;
+  for (const PhaseTime &time : compilation.times())
+    json["seconds"][time.phase] = seconds[time.phase] += time.seconds;
+  return json;
+}
+
+std::string textOf(const nlohmann::ordered_json &json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-Error textWanted(const char *what, const char *instead) {
-  return makeError("a {} is no text, which '--format=json' wants", what)
-      .withNote("leave out '--format=json', or ask for '--emit={}'", instead);
+/// Writes what is no text to its file, and says so in JSON where that is wanted.
+int writeBinary(const CompileOptions &options, const std::string &phase,
+                const Compilation &compilation, const std::string &bytes) {
+  if (Status written = writeOutput(options.output, bytes); !written)
+    return fail(written.error());
+  if (options.format != "json")
+    return 0;
+  nlohmann::ordered_json json = factsOf(options, phase, compilation);
+  json["file"] = options.output;
+  json["bytes"] = bytes.size();
+  Status written = writeOutput("-", textOf(json));
+  return written ? 0 : fail(written.error());
 }
 
 //===----------------------------------------------------------------------===//
@@ -164,7 +190,7 @@ Expected<PackagingOptions> packagingOptions(const CompileOptions &options) {
   if (gpu && options.chips.empty() && !findPtxas().empty())
     packaging.chips = {"sm_80", "sm_90"};
   if (gpu && packaging.chips.empty() && !noCubins)
-    fmt::print(stderr, "note: there is no ptxas, so the package has PTX but no cubin\n");
+    note("there is no ptxas, so the package has PTX but no cubin");
   return packaging;
 }
 
@@ -173,9 +199,15 @@ void printTimes(const Compilation &compilation) {
     fmt::print(stderr, "{:<10} {:8.2f} ms\n", time.phase, time.seconds * 1e3);
 }
 
+Expected<PackageMade> makePackageWithProgress(Compilation &compilation,
+                                              const PackagingOptions &packaging,
+                                              PackageCache &cache) {
+  Progress progress("compiling");
+  showPhases(compilation, progress);
+  return makePackage(compilation, packaging, cache);
+}
+
 int compilePackage(const CompileOptions &options) {
-  if (options.format == "json")
-    return fail(textWanted("package", "ptx"));
   if (options.output == "-")
     return fail(makeError("a package is no text for the standard output")
                     .withNote("say where to write it, for example '-o {}.attnpkg'",
@@ -183,22 +215,43 @@ int compilePackage(const CompileOptions &options) {
   Expected<PackagingOptions> packaging = packagingOptions(options);
   if (!packaging)
     return fail(packaging.error());
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   if (failed(compilation.loadFile(options.spec)))
     return 1;
   PackageCache cache;
-  Expected<PackageMade> made = makePackage(compilation, *packaging, cache);
+  Expected<PackageMade> made = makePackageWithProgress(compilation, *packaging, cache);
   warn(cache.takeWarnings());
   if (!made)
     return made.error().message.empty() ? 1 : fail(made.error());
-  if (Status written = writeOutput(options.output, fileOf(made->package)); !written)
-    return fail(written.error());
-  if (options.timing)
+  int code = writeBinary(options, "package", compilation, fileOf(made->package));
+  if (code == 0 && options.timing)
     printTimes(compilation);
-  return 0;
+  return code;
+}
+
+FailureOr<std::string> emitWithProgress(Job &job) {
+  Progress progress("compiling");
+  showPhases(job.compilation, progress);
+  return emit(job);
+}
+
+/// Text goes where it is wanted, alone or with what JSON says beside it.
+int writeText(const Job &job, std::string text) {
+  const CompileOptions &options = job.options;
+  if (options.format == "json") {
+    nlohmann::ordered_json json = factsOf(options, job.phase, job.compilation);
+    json["text"] = std::move(text);
+    text = textOf(json);
+  }
+  Status written = writeOutput(options.output, text);
+  return written ? 0 : fail(written.error());
 }
 
 } // namespace
+
+std::vector<std::string> compilePhases() {
+  return {"attn", "tile", "nvvm", "llvm", "ptx", "cubin", "package"};
+}
 
 int compileVerb(const CompileOptions &options) {
   if (Expected<Machine> machine = builtinMachine(options.gpu); !options.gpu.empty() && !machine)
@@ -220,19 +273,19 @@ int compileVerb(const CompileOptions &options) {
     phase = target->kind == TargetKind::Cpu ? "llvm" : "ptx";
   if (!llvm::is_contained(phases, phase))
     return fail(unknownName(fmt::format("phase of target '{}':", options.target), phase, phases));
-  if (phase == "cubin" && options.format == "json")
-    return fail(textWanted("cubin", "ptx"));
+  if (phase == "cubin" && options.format == "json" && options.output == "-")
+    return fail(makeError("a cubin is no text, which '--format=json' wants")
+                    .withNote("say where to write it, for example '-o kernel.cubin', or ask for '--emit=ptx'"));
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Job job{options, *target, phase, isa.value_or(fastestIsaLevel())};
-  FailureOr<std::string> text = emit(job);
+  FailureOr<std::string> text = emitWithProgress(job);
   if (failed(text))
     return 1;
-  std::string content = options.format == "json" ? asJson(job, *text) : std::move(*text);
-  if (Status written = writeOutput(options.output, content); !written)
-    return fail(written.error());
-  if (options.timing)
+  int code = phase == "cubin" ? writeBinary(options, phase, job.compilation, *text)
+                              : writeText(job, std::move(*text));
+  if (code == 0 && options.timing)
     printTimes(job.compilation);
-  return 0;
+  return code;
 }
 
 } // namespace attn::tools

@@ -2,7 +2,9 @@
 #include "tools/TuneAnswer.h"
 
 #include "tools/BoundSpec.h"
+#include "tools/Progress.h"
 #include "tools/Report.h"
+#include "tools/SpecCompilation.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -96,7 +98,10 @@ std::vector<size_t> byTime(const SweepAnswer &sweep) {
 LogicalResult addBest(Compilation &compilation, const TuneOptions &options,
                       const TimeQuestion &question, TuneAnswer &answer) {
   std::vector<size_t> order = byTime(answer.sweep);
-  for (size_t i = 0; i < std::min(order.size(), size_t(options.top)); ++i) {
+  size_t count = std::min(order.size(), size_t(options.top));
+  Progress progress("of the best tiles predicted exactly", count);
+  for (size_t i = 0; i < count; ++i) {
+    progress.show(i);
     const TileChoice &tiles = answer.sweep.plan.tiles[order[i]].problem.tiles;
     BoundOptions here = options;
     here.queryTile.assign(tiles.queryTile.begin(), tiles.queryTile.end());
@@ -191,7 +196,7 @@ Status addStrides(Compilation &compilation, const TuneOptions &options,
   std::vector<BlockSparseStride> found;
   for (auto [i, result] : llvm::enumerate(sweep->results)) {
     double fullShare = result.visited > 0 ? result.full / result.visited : 1;
-    if (fullShare >= 1 - options.tolerance)
+    if (fullShare >= 1 - options.tolerance())
       found.push_back({axis->mask, sweep->plan.masks[i].values.front(), result.us, sweep->speedUp(i),
                        fullShare});
   }
@@ -266,7 +271,7 @@ int tuneVerb(const TuneOptions &options) {
   Expected<std::optional<TimeQuestion>> question = timeQuestion(options);
   if (!question)
     return fail(question.error());
-  Compilation compilation(llvm::errs());
+  SpecCompilation compilation;
   FailureOr<Problem> base = bindForMachine(compilation, options, &**question);
   if (failed(base))
     return 1;
@@ -274,7 +279,7 @@ int tuneVerb(const TuneOptions &options) {
   if (!answer)
     return fail(answer.error());
   std::string report = options.format == "json" ? tuneJson(*answer, **question)
-                                                : tuneText(*answer, **question, options.tolerance);
+                                                : tuneText(*answer, **question, options.tolerance());
   Status written = writeOutput(options.output, report);
   return written ? 0 : fail(written.error());
 }
