@@ -2,6 +2,7 @@
 
 #include "runtime/File.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
@@ -23,6 +24,17 @@ static Status writeAll(int descriptor, std::span<const uint8_t> bytes) {
   return {};
 }
 
+/// The loader takes an object that it has under the same name for the one that is asked for, and numbers
+/// of descriptors come again. So the number of the load is part of the name, bit by bit, in steps that
+/// lead nowhere.
+static std::string uniquePath(int descriptor) {
+  static std::atomic<uint64_t> loads = 0;
+  std::string path = "/proc/self/fd/";
+  for (uint64_t bits = loads++; bits; bits >>= 1)
+    path += bits & 1 ? ".//" : "./";
+  return path + std::to_string(descriptor);
+}
+
 Expected<CodeObject> CodeObject::load(std::span<const uint8_t> bytes) {
   if (bytes.size() < 4 || std::memcmp(bytes.data(),
                                       "\x7f"
@@ -35,7 +47,7 @@ Expected<CodeObject> CodeObject::load(std::span<const uint8_t> bytes) {
   Status written = writeAll(descriptor, bytes);
   void *handle = nullptr;
   if (written)
-    handle = dlopen(fmt::format("/proc/self/fd/{}", descriptor).c_str(), RTLD_NOW | RTLD_LOCAL);
+    handle = dlopen(uniquePath(descriptor).c_str(), RTLD_NOW | RTLD_LOCAL);
   const char *reason = written && !handle ? dlerror() : nullptr;
   std::string message = reason ? reason : "";
   close(descriptor);
