@@ -1,4 +1,4 @@
-#include "dialect/Targets.h"
+//===- CommandLineCompile.cpp - what compiles, and what it leaves behind --===//
 #include "simulator/time/Machine.h"
 #include "tools/Cache.h"
 #include "tools/CommandLineVerbs.h"
@@ -7,10 +7,11 @@
 
 namespace attn::tools {
 
-static std::vector<std::string> targetNames() {
+std::vector<std::string> targetNames(std::optional<TargetKind> kind) {
   std::vector<std::string> names;
   for (const Target &target : allTargets())
-    names.push_back(target.name.str());
+    if (!kind || target.kind == kind)
+      names.push_back(target.name.str());
   return names;
 }
 

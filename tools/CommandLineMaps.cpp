@@ -1,3 +1,4 @@
+//===- CommandLineMaps.cpp - verbs that look at tile maps and predict ------===//
 #include "simulator/time/Amdahl.h"
 #include "simulator/time/Machine.h"
 #include "tools/CommandLineVerbs.h"
@@ -44,9 +45,10 @@ Verb addSimulate(CLI::App &root) {
   d->subject(specSubject(), options.spec);
   d->bindings(options);
   addMachine(*d, options.gpu, fmt::format("predict times on {} or this", builtinMachineNames()));
-  d->text("--target", options.target, "sm_80",
+  std::vector<std::string> targets = targetNames(TargetKind::Gpu);
+  d->text("--target", options.target, fmt::format("{}", fmt::join(targets, "|")).c_str(),
           "predict what 'compile' makes (default: the GPU's own kind)")
-      .suggest({"sm_80"});
+      .suggest(targets);
   addPass(*d, options.pass);
   d->text("--model", options.model, "NAME|FILE.json", builtinModelNames() + ": end to end")
       .suggest(namesIn(builtinModelNames()))

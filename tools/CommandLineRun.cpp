@@ -1,3 +1,4 @@
+//===- CommandLineRun.cpp - verbs that run kernels -------------------------===//
 #include "tools/Bench.h"
 #include "tools/CommandLineVerbs.h"
 #include "tools/Run.h"

@@ -1,3 +1,4 @@
+//===- CommandLineShell.cpp - verbs that tell of the others ----------------===//
 #include "tools/CommandLineVerbs.h"
 #include "tools/CompletionScripts.h"
 #include "tools/ManPage.h"

@@ -1,9 +1,13 @@
 //===- CommandLineVerbs.h - the verbs of attnc, declared ---------*- C++ -*-===//
 #pragma once
 
+#include "dialect/Targets.h"
 #include "tools/VerbBuilder.h"
 
 namespace attn::tools {
+
+/// Of that kind, or all.
+std::vector<std::string> targetNames(std::optional<TargetKind> kind = {});
 
 // CommandLineCompile.cpp
 Verb addCompile(CLI::App &root);

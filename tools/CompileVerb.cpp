@@ -127,7 +127,8 @@ void showPhases(Compilation &compilation, Progress &progress) {
   });
 }
 
-/// What every JSON says of a compilation; of a phase that comes several times the sum of its seconds.
+/// What every JSON says of a compilation; of a phase that comes several times the sum of its
+/// seconds.
 nlohmann::ordered_json factsOf(const CompileOptions &options, const std::string &phase,
                                const Compilation &compilation) {
   nlohmann::ordered_json json;
@@ -275,7 +276,8 @@ int compileVerb(const CompileOptions &options) {
     return fail(unknownName(fmt::format("phase of target '{}':", options.target), phase, phases));
   if (phase == "cubin" && options.format == "json" && options.output == "-")
     return fail(makeError("a cubin is no text, which '--format=json' wants")
-                    .withNote("say where to write it, for example '-o kernel.cubin', or ask for '--emit=ptx'"));
+                    .withNote("say where to write it, for example '-o kernel.cubin', or ask for "
+                              "'--emit=ptx'"));
   std::optional<IsaLevel> isa = parseIsaLevel(options.isa);
   Job job{options, *target, phase, isa.value_or(fastestIsaLevel())};
   FailureOr<std::string> text = emitWithProgress(job);

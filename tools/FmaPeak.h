@@ -15,8 +15,8 @@ double fmaPeak(IsaLevel isa, unsigned threads);
 /// no faster.
 double processorPeak(unsigned threads);
 
-/// What kernels of that type and code can do at most, by processorPeak: 2 for bf16 where the code has
-/// dot products and they do twice as much as multiply-adds here, else 1.
+/// What kernels of that type and code can do at most, by processorPeak: 2 for bf16 where the code
+/// has dot products and they do twice as much as multiply-adds here, else 1.
 double peakFactor(DType dtype, IsaLevel code);
 
 } // namespace attn::tools

@@ -1,3 +1,4 @@
+//===- HelpText.cpp - help that fits a screen ------------------------------===//
 #include "tools/VerbText.h"
 
 #include <fmt/format.h>

@@ -111,6 +111,9 @@ Expected<std::string> contentOf(const Package &package, const InspectOptions &op
 } // namespace
 
 int inspectVerb(const InspectOptions &options) {
+  if (!options.extract.empty() && options.format == "json")
+    return fail(makeError("'--extract' writes a section as it is, and JSON describes the package")
+                    .withNote("leave out '--json' or '--extract'"));
   Expected<Package> package = Package::open(options.package);
   if (!package)
     return fail(package.error());
