@@ -25,6 +25,18 @@ const Row kExamples[] = {
      "attnc simulate video.attn --gpu=h100 --q-tile=2x8x8 --k-tile=2x8x8"},
 };
 
+const Row kMeasures[] = {
+    {"peak",
+     "What this processor does at most, measured beside the runs: fused multiply-adds of f32 "
+     "between registers, with the widest registers that there are, on as many threads as "
+     "the kernel has. For bf16 it is twice that where the code has dot products of bf16 "
+     "and the processor does twice as much with them."},
+    {"tile bound",
+     "The time that the visited tiles need at the peak, of the time that the run took."},
+    {"bound",
+     "Of the speed-up over the same kernel under \"mask all\": all tiles by visited ones."},
+};
+
 const Row kEnvironment[] = {
     {"ATTNC_CACHE", "\"off\": compiled kernels are neither kept on disk nor looked for there."},
     {"ATTNC_CACHE_DIR", "The folder where they are kept."},
@@ -130,8 +142,8 @@ std::string manPage(const ProgramText &program) {
   for (const Row &row : kExamples)
     text += fmt::format("{}{}\n{}", text.ends_with("EXAMPLES\n") ? "" : ".PP\n", plain(row.name),
                         exampleText(row.text));
-  return text + rowsText("ENVIRONMENT", kEnvironment) + rowsText("FILES", kFiles) +
-         rowsText("EXIT STATUS", kExits);
+  return text + rowsText("MEASURES", kMeasures) + rowsText("ENVIRONMENT", kEnvironment) +
+         rowsText("FILES", kFiles) + rowsText("EXIT STATUS", kExits);
 }
 
 } // namespace attn::tools

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <unistd.h>
 
@@ -15,10 +16,12 @@ using namespace std::chrono_literals;
 /// Whether the stream's last line is one of ours.
 static std::mutex lineMutex;
 static bool isDrawn = false;
+/// Whether somebody draws.
+static std::atomic<bool> isTaken = false;
 
 Progress::Progress(std::string what, size_t total, Milliseconds delay)
     : what(std::move(what)), total(total) {
-  if (isQuiet() || !isatty(STDERR_FILENO))
+  if (isQuiet() || !isatty(STDERR_FILENO) || isTaken.exchange(true))
     return;
   drawer = std::jthread([this, delay](std::stop_token stop) {
     std::unique_lock lock(mutex);
@@ -34,6 +37,7 @@ Progress::~Progress() {
   drawer.request_stop();
   drawer.join();
   clear();
+  isTaken = false;
 }
 
 void Progress::show(size_t value) {

@@ -12,7 +12,7 @@ namespace attn::tools {
 /// A line on the standard error stream, where that is a terminal, nobody wants quiet and the work
 /// takes longer than a second: a bar where there is something to count, else the seconds. A thread
 /// of its own draws it, so that it moves while the work does not report; the destructor takes it
-/// away. One at a time; every member is thread-safe.
+/// away. Of several that live at once the first is drawn. Every member is thread-safe.
 class Progress {
 public:
   using Milliseconds = std::chrono::milliseconds;

@@ -3,6 +3,7 @@
 #include "runtime/Launch.h"
 #include "runtime/LaunchChecks.h"
 #include "tools/InputFile.h"
+#include "tools/Progress.h"
 #include "tools/RandomInputs.h"
 #include "tools/Report.h"
 
@@ -180,6 +181,7 @@ Status drawTensors(const KernelInfo &info, const RunOptions &options, RunTensors
 } // namespace
 
 Expected<RunTensors> makeTensors(const KernelInfo &info, const RunOptions &options) {
+  Progress progress("preparing tensors");
   RunTensors tensors;
   Status status =
       options.random ? drawTensors(info, options, tensors) : readTensors(info, options, tensors);

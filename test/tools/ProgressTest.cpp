@@ -92,6 +92,19 @@ TEST(Progress, ErrorsHaveTheirLine) {
   terminal.readUntil(std::string(kErased) + "error: no");
 }
 
+TEST(Progress, FirstOfSeveralIsDrawn) {
+  StandIn terminal(true);
+  {
+    Progress outer("kernels", 3, Milliseconds(0));
+    Progress inner("runs", 10, Milliseconds(0));
+    terminal.readUntil("0 of 3, kernels");
+    std::this_thread::sleep_for(Milliseconds(300));
+    EXPECT_EQ(terminal.read().find("runs"), std::string::npos);
+  }
+  Progress next("runs", 10, Milliseconds(0));
+  terminal.readUntil("0 of 10, runs");
+}
+
 TEST(Progress, NothingBeforeItsTime) {
   StandIn terminal(true);
   { Progress progress("runs", 10, Milliseconds(3600000)); }

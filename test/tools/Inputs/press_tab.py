@@ -21,7 +21,7 @@ typed = [
 ]
 child, terminal = pty.fork()
 if child == 0:
-    os.environ["TERM"] = "dumb"
+    os.environ.update(TERM="dumb", INPUTRC=os.devnull)
     os.execvp(command[0], command)
 os.write(terminal, "".join(line + "\n" for line in typed).encode())
 shown = b""
