@@ -24,10 +24,16 @@ Statistics statisticsOf(std::vector<double> values) {
 
 static std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
+static std::string millisecondsText(double seconds) {
+  double ms = seconds * 1e3;
+  return fmt::format("{:.{}f}", ms, ms < 10 ? 3 : ms < 1000 ? 1 : 0);
+}
+
 /// "3.214 (3.201..3.402)".
 static std::string millisecondsText(const std::vector<double> &runs) {
   Statistics s = statisticsOf(runs);
-  return fmt::format("{:.3f} ({:.3f}..{:.3f})", s.median * 1e3, s.low * 1e3, s.high * 1e3);
+  return fmt::format("{} ({}..{})", millisecondsText(s.median), millisecondsText(s.low),
+                     millisecondsText(s.high));
 }
 
 static std::string tokensText(const BenchRow &row) {
