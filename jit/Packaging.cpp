@@ -48,7 +48,7 @@ std::string processorText() {
 std::vector<IsaLevel> levelsFor(AttentionOp op) {
   std::vector<IsaLevel> levels(std::begin(kIsaLevels), std::end(kIsaLevels));
   if (!op.getKey().getType().getElementType().isBF16())
-    std::erase(levels, IsaLevel::Avx512Bf16);
+    std::erase_if(levels, [](IsaLevel level) { return level > IsaLevel::Avx512; });
   return levels;
 }
 

@@ -151,7 +151,7 @@ Expected<std::shared_ptr<Device>> openCpu(std::string_view text, Fault &fault) {
   int64_t threads = 0;
   std::string isa;
   options.take("threads", threads, 0, WorkerPool::kMaxWorkers);
-  options.take("isa", isa, {"baseline", "avx2", "avx512", "avx512bf16"});
+  options.take("isa", isa, {"baseline", "avx2", "avx512", "avx512bf16", "amx"});
   fault = Fault::Invalid;
   if (Status status = options.finish("cpu"); !status)
     return status.takeError();

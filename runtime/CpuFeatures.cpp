@@ -5,11 +5,30 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace attn {
 namespace {
 
 #if defined(__x86_64__)
+/// Intel SDM volume 1, chapter 18. `saved` is XCR0. Linux saves tiles for who has asked for it.
+bool hasAmx(unsigned saved) {
+#if defined(__linux__)
+  unsigned eax, ebx, ecx, edx;
+  constexpr unsigned kTiles = 1u << 17 | 1u << 18, kAmx = 1u << 22 | 1u << 24; // BF16, TILE
+  if ((saved & kTiles) != kTiles || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) ||
+      (edx & kAmx) != kAmx)
+    return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18; // ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 /// Intel SDM volume 2, CPUID, and volume 1, 13.3: XCR0.
 IsaLevel detect() {
   unsigned eax, ebx, ecx, edx;
@@ -33,7 +52,9 @@ IsaLevel detect() {
     return IsaLevel::Avx2;
   constexpr unsigned kBf16 = 1u << 5;
   bool bf16 = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & kBf16);
-  return bf16 ? IsaLevel::Avx512Bf16 : IsaLevel::Avx512;
+  if (!bf16)
+    return IsaLevel::Avx512;
+  return hasAmx(savedLow) ? IsaLevel::Amx : IsaLevel::Avx512Bf16;
 }
 
 /// VDPBF16PS starts every other cycle on a Xeon with AMX and does half the FLOP/s of two FMAs in
@@ -60,6 +81,8 @@ std::string_view isaLevelName(IsaLevel level) {
     return "avx512";
   case IsaLevel::Avx512Bf16:
     return "avx512bf16";
+  case IsaLevel::Amx:
+    return "amx";
   }
   return "baseline";
 }
@@ -77,8 +100,9 @@ IsaLevel hostIsaLevel() {
 }
 
 IsaLevel fastestIsaLevel() {
-  static const IsaLevel level =
-      hasSlowDotProducts() ? std::min(hostIsaLevel(), IsaLevel::Avx512) : hostIsaLevel();
+  static const IsaLevel level = hostIsaLevel() == IsaLevel::Avx512Bf16 && hasSlowDotProducts()
+                                    ? IsaLevel::Avx512
+                                    : hostIsaLevel();
   return level;
 }
 

@@ -109,8 +109,8 @@ ATTNC_API attnc_status attnc_package_section(const attnc_package *package, const
 ///
 /// `options` is NULL or a JSON object. An option that the device does not know is an error.
 ///   cpu       "threads": 0 is one for each processor (default)
-///             "isa": "baseline", "avx2", "avx512" or "avx512bf16": the highest level to be used;
-///             default: the one whose code is fastest here
+///             "isa": "baseline", "avx2", "avx512", "avx512bf16" or "amx": the highest level to be
+///             used; default: the one whose code is fastest here
 ///   emulator  "mode": "late" (default), "early" or "random": when asynchronous copies become
 ///             visible
 ///             "seed": of the random mode and of the order in which warps run, default 0

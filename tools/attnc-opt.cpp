@@ -43,7 +43,7 @@ struct TileToLLVM : PassWrapper<TileToLLVM, OperationPass<ModuleOp>> {
     registry.insert<LLVM::LLVMDialect, cf::ControlFlowDialect, scf::SCFDialect,
                     vector::VectorDialect>();
   }
-  Option<std::string> isa{*this, "isa", llvm::cl::desc("baseline, avx2, avx512 or avx512bf16"),
+  Option<std::string> isa{*this, "isa", llvm::cl::desc("baseline, avx2, avx512, avx512bf16 or amx"),
                           llvm::cl::init("avx2")};
 };
 

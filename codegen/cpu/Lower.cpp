@@ -1,5 +1,6 @@
 //===- Lower.cpp - one tile.attention becomes one CPU function ------------===//
 #include "codegen/cpu/Lower.h"
+#include "codegen/cpu/Amx.h"
 #include "codegen/cpu/Math.h"
 #include "codegen/cpu/Regions.h"
 #include "codegen/cpu/Tiles.h"
@@ -232,18 +233,40 @@ private:
                       });
   }
 
-  /// Scores are kept times log2 e from where the mask and the softmax see them: weights are powers of 2.
+  /// The softmax wants scores times log2 e: weights are powers of 2. Where nobody looks at scores before,
+  /// it scales them itself, in the instruction that subtracts the maximum. A factor that is not positive
+  /// would not keep their order.
   void lowerScores(tile::ScoresOp op) {
     float scale = op.getScale().convertToDouble();
     Value factor = e.splat(e.f32(hasScore ? scale : scale * kLog2e));
+    bool isLate = !hasScore && scale > 0;
+    lateFactor = isLate ? factor : Value();
+    auto prefetch = [&](Value key) { tiles.prefetchNext(e.toI64(batch), kvHead, block, key); };
+    if (scratch.tileProducts)
+      return scoresInTiles(isLate ? Value() : factor, prefetch);
     emitProduct(e, {buffer(scratch.keyTable), /*linesAreRows=*/true},
                 ofBlock(scratch.query, scratch.panelRows), scratch.paddedKeys, scratch.depthQk,
                 scratch.pairs,
                 {nullptr,
                  [&](Value sum, Value key, int64_t v) {
-                   e.store(e.mulF(sum, factor), scores(key, v));
+                   e.store(isLate ? sum : e.mulF(sum, factor), scores(key, v));
                  },
-                 [&](Value key) { tiles.prefetchNext(e.toI64(batch), kvHead, block, key); }});
+                 prefetch});
+  }
+
+  void scoresInTiles(Value factor, llvm::function_ref<void(Value)> prefetch) {
+    auto scaleRows = [&](Value first) {
+      e.loop(first, e.add(first, e.i64(kTileProductRows)), e.i64(1), [&](Value key) {
+        for (int64_t v = 0; v < e.machine.vectors; ++v)
+          e.store(e.mulF(e.load(vector(), scores(key, v)), factor), scores(key, v));
+      });
+    };
+    TileProduct product{buffer(scratch.keys), scratch.keyStride,
+                        ofBlock(scratch.query, scratch.panelRows), buffer(scratch.scores),
+                        scratch.paddedKeys, scratch.depthQk, /*adds=*/false, prefetch, nullptr};
+    if (factor)
+      product.finish = scaleRows;
+    emitTileProduct(e, product);
   }
 
   void lowerScore(tile::ScoreOp score) {
@@ -313,6 +336,16 @@ private:
 
   /// max' = max(max, greatest score of each query), for each vector of the block.
   SmallVector<Value> newMaxima(ValueRange before) {
+    if (!lateFactor)
+      return greatestScores(before);
+    SmallVector<Value> none(before.size(), e.splat(e.negativeInfinity())), maxima;
+    for (auto [greatest, old] : llvm::zip_equal(greatestScores(none), before))
+      maxima.push_back(e.maxF(old, e.mulF(greatest, lateFactor)));
+    return maxima;
+  }
+
+  /// Or what is in `before`, where it is greater.
+  SmallVector<Value> greatestScores(ValueRange before) {
     const Machine &m = e.machine;
     return e.loopCarrying(
         e.i64(0), e.i64(scratch.paddedKeys), e.i64(m.rows), before,
@@ -334,7 +367,9 @@ private:
   /// weights lie in the first half of the rows.
   SmallVector<Value> toWeights(ValueRange pivots) {
     const int64_t step = scratch.pairs ? 2 : 1;
-    SmallVector<Value> zeros(e.machine.vectors, e.splat(e.f32(0)));
+    SmallVector<Value> zeros(e.machine.vectors, e.splat(e.f32(0))), shifts;
+    for (Value pivot : pivots)
+      shifts.push_back(e.subF(zeros[0], pivot));
     return e.loopCarrying(
         e.i64(0), e.i64(scratch.paddedKeys), e.i64(step), zeros,
         [&](Value key, ValueRange carried) {
@@ -342,7 +377,8 @@ private:
           for (int64_t v = 0; v < e.machine.vectors; ++v) {
             auto weightOf = [&](int64_t i) {
               Value score = e.load(vector(), scores(e.add(key, e.i64(i)), v));
-              return emitExp2(e, e.subF(score, pivots[v]));
+              return emitExp2(e, lateFactor ? e.fma(score, lateFactor, shifts[v])
+                                            : e.addF(score, shifts[v]));
             };
             Value weight = weightOf(0), sum = e.addF(carried[v], weight);
             if (scratch.pairs) {
@@ -382,12 +418,32 @@ private:
 
   /// Takes the rescaling of what is there along.
   void lowerAccumulate() {
+    if (scratch.tileProducts)
+      return accumulateInTiles();
     emitProduct(e, {buffer(scratch.valueTable), /*linesAreRows=*/false}, buffer(scratch.scores),
                 scratch.paddedDv, scratch.depthKeys, scratch.pairs,
                 {[&](Value d, int64_t v) {
                    return e.mulF(e.load(vector(), acc(d, v)), rescale[v]);
                  },
                  [&](Value sum, Value d, int64_t v) { e.store(sum, acc(d, v)); }, nullptr});
+  }
+
+  /// Registers of tiles are not scaled, so what is there is, in memory, where a maximum has grown.
+  void accumulateInTiles() {
+    Value grown;
+    for (Value scale : rescale) {
+      Value here = e.compareF(arith::CmpFPredicate::UNE, scale, e.splat(e.f32(1)));
+      grown = grown ? arith::OrIOp::create(e.b, e.loc, grown, here).getResult() : here;
+    }
+    e.when(vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::OR, grown), [&] {
+      e.loop(0, scratch.paddedDv, 1, [&](Value d) {
+        for (int64_t v = 0; v < e.machine.vectors; ++v)
+          e.store(e.mulF(e.load(vector(), acc(d, v)), rescale[v]), acc(d, v));
+      });
+    });
+    emitTileProduct(e, {buffer(scratch.values), scratch.turnedStride, buffer(scratch.scores),
+                        ofBlock(scratch.acc, scratch.accRows), scratch.paddedDv, scratch.depthKeys,
+                        /*adds=*/true, nullptr, nullptr});
   }
 
   void lowerFinish() {
@@ -436,6 +492,7 @@ private:
   Value kvHead; ///< i64
   Value rows;  ///< of the query tile to compute, a multiple of the block
   Value block; ///< first query of the present block
+  Value lateFactor;           ///< of scores in memory, for the softmax to multiply with, or null
   SmallVector<Value> rescale; ///< of the present block: what its earlier weights lose, per vector
   bool hasScore = false, hasMask = false, hasZeroKeys = false;
   DenseMap<Value, Value> mapped;

@@ -12,6 +12,7 @@ struct Machine {
   int64_t width, rows, vectors;
   bool fma;
   bool dotsPairs;                ///< adds products of two pairs of bf16 in one instruction
+  bool hasTileProducts;          ///< multiplies matrices of bf16 (Amx.h)
   llvm::StringRef cpu, features; ///< LLVM's name of the x86-64 level, and what it has besides
   int64_t columns() const { return width * vectors; }
 };
@@ -27,11 +28,14 @@ struct Scratch {
   int64_t columns;              ///< queries of a block
   int64_t queryRows, keyRows;   ///< of the tiles
   int64_t paddedQueries;        ///< queryRows up to a multiple of `columns`
-  int64_t paddedKeys, paddedDv; ///< up to multiples of machine.rows
+  int64_t rowsAtOnce;           ///< of a product's result that are computed together
+  int64_t paddedKeys, paddedDv; ///< up to multiples of rowsAtOnce
   int64_t headDimQk, headDimV;
   /// Products add pairs of bf16: an element of their factors is a pair, in the 4 bytes of a float, of
   /// neighbours along the depth.
   bool pairs;
+  /// Products are those of AMX: keys are copied, values are turned into columns.
+  bool tileProducts;
   int64_t depthQk, depthKeys;     ///< of the products, in elements: of a head dimension, of the keys
   int64_t keyStride, valueStride; ///< row lengths, odd numbers of cache lines
   int64_t panelRows, accRows;     ///< of a block: head dimensions up to multiples of machine.width
@@ -45,6 +49,7 @@ struct Scratch {
   int64_t keys;                 ///< [paddedKeys][keyStride], unless in place
   int64_t staging;              ///< [paddedQueries][..Stride]: queries, outputs; shares `keys`
   int64_t values;               ///< [depthKeys][valueStride], unless in place
+  int64_t turnedStride;         ///< with tileProducts `values` is [paddedDv][turnedStride]
   int64_t scores;                 ///< [paddedKeys][columns] of one block, later the weights
   int64_t acc;                    ///< f32 [blocks][accRows][columns]
   int64_t max, sum;               ///< f32 [paddedQueries]

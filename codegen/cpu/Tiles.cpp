@@ -74,6 +74,8 @@ Value Tiles::enterQueryTile(Value number) {
         return e.at(e.atByte(memory, rows), f32, e.mul(row, e.i64(stride)));
       });
   };
+  if (scratch.tileProducts)
+    return queryRows;
   fill(scratch.keysInPlace, scratch.keyTable, scratch.keys, scratch.keyStride);
   fill(scratch.valuesInPlace, scratch.valueTable, scratch.values, scratch.valueStride);
   return queryRows;
@@ -235,8 +237,13 @@ void Tiles::copyPairs(Value source, Value target, int64_t headDim) {
   int64_t width = 2 * e.machine.width, whole = headDim / width * width;
   e.loop(0, whole, width, [&](Value d) { copy(VectorType::get({width}, half), d); });
   e.loop(whole, headDim, 1, [&](Value d) { copy(half, d); });
-  if (headDim % 2 != 0)
-    e.store(arith::ConstantIntOp::create(e.b, e.loc, 0, 16), e.at(target, half, e.i64(headDim)));
+  // Queries and keys are as deep.
+  int64_t padding = 2 * scratch.depthQk - headDim;
+  if (padding > 0) {
+    auto type = VectorType::get({padding}, half);
+    Value zeros = arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(type, APInt(16, 0)));
+    e.store(zeros, e.at(target, half, e.i64(headDim)));
+  }
 }
 
 void Tiles::loadValuePairs(Value batch, Value head) {
@@ -258,6 +265,56 @@ void Tiles::loadValuePairs(Value batch, Value head) {
       e.store(arith::OrIOp::create(e.b, e.loc, load(sources[0]), high), e.at(target, i32, d));
     });
   });
+}
+
+void Tiles::turnValues(Value batch, Value head) {
+  constexpr int64_t kSide = 32;
+  fillTable(scratch.valueTable, [&](Value row) {
+    return sourceOf(valueFields(), batch, head, keyRow(row));
+  });
+  int64_t whole = scratch.headDimV / kSide * kSide;
+  e.loop(0, scratch.paddedKeys, kSide, [&](Value key) {
+    e.loop(0, whole, kSide, [&](Value d) { turnBlock(key, d, kSide); });
+    if (whole < scratch.headDimV)
+      turnBlock(key, e.i64(whole), scratch.headDimV - whole);
+  });
+}
+
+/// 32 keys by 32 elements, of which a row has `elements`: pairs of keys first, by shifts, then the rows of
+/// pairs become columns, those of even elements and those of odd ones.
+void Tiles::turnBlock(Value key, Value d, int64_t elements) {
+  const int64_t width = e.machine.width;
+  Type half = e.b.getI16Type();
+  Value table = e.atByte(memory, scratch.valueTable), target = e.atByte(memory, scratch.values);
+  auto wideType = VectorType::get({2 * width}, half);
+  auto rowOfKey = [&](int64_t i) -> Value {
+    Value address = e.load(e.ptr(), e.at(table, e.ptr(), e.add(key, e.i64(i))));
+    Value row = e.load(VectorType::get({elements}, half), e.at(address, half, d));
+    if (elements < 2 * width) {
+      Value zeros = arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(wideType, APInt(16, 0)));
+      row = vector::InsertStridedSliceOp::create(e.b, e.loc, row, zeros, ArrayRef<int64_t>{0},
+                                                 ArrayRef<int64_t>{1});
+    }
+    return LLVM::BitcastOp::create(e.b, e.loc, e.vec(i32), row);
+  };
+  Value shift = e.splat(e.i32(16)), low = e.splat(e.i32(0xffff)), high = e.splat(e.i32(int32_t(0xffff0000u)));
+  SmallVector<Value> even, odd;
+  for (int64_t i = 0; i < width; ++i) {
+    Value first = rowOfKey(2 * i), second = rowOfKey(2 * i + 1);
+    even.push_back(arith::OrIOp::create(e.b, e.loc, e.both(first, low),
+                                        arith::ShLIOp::create(e.b, e.loc, second, shift)));
+    odd.push_back(arith::OrIOp::create(e.b, e.loc, arith::ShRUIOp::create(e.b, e.loc, first, shift),
+                                       e.both(second, high)));
+  }
+  Value column = e.div(key, e.i64(2));
+  auto storeTurned = [&](ArrayRef<Value> rows, int64_t parity) {
+    for (auto [i, row] : llvm::enumerate(emitTransposed(e, llvm::to_vector(rows)))) {
+      Value line = e.add(d, e.i64(int64_t(2 * i) + parity));
+      e.store(row, e.at(target, i32, e.add(e.mul(line, e.i64(scratch.turnedStride)), column)));
+    }
+  };
+  storeTurned(even, 0);
+  storeTurned(odd, 1);
 }
 
 void Tiles::loadQuery(Value batch, Value head) {
@@ -286,7 +343,7 @@ void Tiles::loadQuery(Value batch, Value head) {
 
 void Tiles::fillTable(int64_t table, llvm::function_ref<Value(Value)> addressOf) {
   Value base = e.atByte(memory, table);
-  e.loop(0, scratch.paddedKeys + e.machine.rows, 1, [&](Value row) {
+  e.loop(0, scratch.paddedKeys + scratch.rowsAtOnce, 1, [&](Value row) {
     e.store(addressOf(row), e.at(base, e.ptr(), row));
   });
 }
@@ -304,6 +361,8 @@ void Tiles::loadKeys(Value batch, Value head) {
 
 void Tiles::loadValues(Value batch, Value head) {
   TensorFields tensor = valueFields();
+  if (scratch.tileProducts)
+    return turnValues(batch, head);
   if (scratch.valuesInPlace)
     return fillTable(scratch.valueTable, [&](Value row) {
       return sourceOf(tensor, batch, head, keyRow(row));
@@ -317,11 +376,11 @@ void Tiles::loadValues(Value batch, Value head) {
 
 void Tiles::prefetchNext(Value batch, Value kvHead, Value block, Value row) {
   // One piece of the tile for each call: memory is then busy all the time and never too much.
-  int64_t callsOfBlock = scratch.paddedKeys / e.machine.rows;
+  int64_t callsOfBlock = scratch.paddedKeys / scratch.rowsAtOnce;
   int64_t calls = callsOfBlock * scratch.paddedQueries / scratch.columns;
   int64_t rows = ceilDiv(scratch.keyRows, calls);
   Value call = e.add(e.mul(e.div(block, e.i64(scratch.columns)), e.i64(callsOfBlock)),
-                     e.div(row, e.i64(e.machine.rows)));
+                     e.div(row, e.i64(scratch.rowsAtOnce)));
   auto prefetch = [&](const TensorFields &tensor, int64_t headDim, const RowPosition &position) {
     e.prefetch(sourceOf(tensor, batch, kvHead, position),
                headDim * tensor.element.getIntOrFloatBitWidth() / 8);

@@ -37,11 +37,12 @@ public:
 
   void loadQuery(Value batch, Value head);
   /// Make scratch.keyTable and scratch.valueTable the addresses of the tile's rows, which are where they
-  /// lie or copies.
+  /// lie or copies; with scratch.tileProducts, which has no use for addresses, scratch.keys and
+  /// scratch.values the factors.
   void loadKeys(Value batch, Value head);
   void loadValues(Value batch, Value head);
   /// Asks for some keys and values of the tile that probably comes next; called for every `row`, a multiple
-  /// of machine.rows, of every block, it asks for all.
+  /// of scratch.rowsAtOnce, of every block, it asks for all.
   void prefetchNext(Value batch, Value kvHead, Value block, Value row);
   /// Stores the rows of the staging memory that exist, and what `lse` says of them.
   void storeRows(Value batch, Value head, Value rows, llvm::function_ref<Value(Value row)> lse);
@@ -81,6 +82,9 @@ private:
   void copyPairs(Value source, Value target, int64_t headDim);
   /// Each pair of the tile's values as a row of pairs.
   void loadValuePairs(Value batch, Value head);
+  /// The tile's values as columns of pairs, those of rows outside as zeros.
+  void turnValues(Value batch, Value head);
+  void turnBlock(Value key, Value d, int64_t elements);
   void storeRow(const TensorFields &tensor, Value batch, Value head, Value token, Value source);
   void fillCoordinates(int64_t offset, int64_t rows, PositionOf positionOf);
   Value coordinateAddress(int64_t offset, int64_t rows, int64_t d, Value row);
