@@ -103,8 +103,11 @@ double processorPeak(unsigned threads) {
 }
 
 double peakFactor(DType dtype, IsaLevel code) {
-  bool hasFastDots = code == IsaLevel::Avx512Bf16 && fastestIsaLevel() == code;
-  return dtype == DType::BF16 && hasFastDots ? 2 : 1;
+  if (dtype != DType::BF16)
+    return 1;
+  if (code == IsaLevel::Amx)
+    return 16;
+  return code == IsaLevel::Avx512Bf16 && fastestIsaLevel() == code ? 2 : 1;
 }
 
 } // namespace attn::tools

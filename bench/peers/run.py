@@ -28,7 +28,7 @@ from results import plain, write_atomically  # noqa: E402
 
 FORMAT = 1
 CONTESTANTS = ("attnc", "SDPA", "FlexAttention")
-LEVELS = {"f32": ("baseline", "avx2", "avx512"), "bf16": ("baseline", "avx2", "avx512", "avx512bf16")}
+LEVELS = {"f32": ("baseline", "avx2", "avx512"), "bf16": ("baseline", "avx2", "avx512", "avx512bf16", "amx")}
 
 
 def best_level(dtype, host):

@@ -17,8 +17,8 @@ for k in report["kernels"]:
         assert 0 < s["low"] <= s["median"] <= s["high"], k
     assert k["repeat"] == dense["repeat"] == 4, k
     assert (seconds["compile"] > 0) != (seconds["load"] > 0) and dense["seconds"]["compile"] > 0, k
-    doubled = k["dtype"] == "bf16" and k["isa"] == "avx512bf16"
-    assert near(k["peak_gflops"], report["peak_gflops"] * (2 if doubled else 1)), k
+    factor = {"amx": 16, "avx512bf16": 2}.get(k["isa"], 1) if k["dtype"] == "bf16" else 1
+    assert near(k["peak_gflops"], report["peak_gflops"] * factor), k
     assert near(k["of_peak"], k["gflops"] / k["peak_gflops"]), k
     share = k["tiles"]["visited"] / k["tiles"]["all"]
     assert near(k["visited_share"], share) and near(dense["bound"], 1 / share), k
