@@ -35,7 +35,7 @@ Verb addCompile(CLI::App &root) {
   d->text("--gpu", options.gpu, "NAME",
           fmt::format("choose tiles for {} (default a100)", builtinMachineNames()))
       .suggest(namesIn(builtinMachineNames()));
-  d->isa(options.isa, "{} (default: the best; packages: all)");
+  d->isa(options.isa, "{} (default: best; packages: all)");
   d->chips("--arch", options.chips, "sm_80,sm_90|none",
            "cubins of a package (default: these, where there is a ptxas)");
   d->flag("--timing", options.timing, "print the time of every phase to the standard error");
