@@ -30,12 +30,12 @@ struct Contender {
 /// What all kernels share.
 struct Arena {
   explicit Arena(const BenchOptions &options)
-      : options(options), pool(unsigned(options.threads)),
+      : options(options), threads(WorkerPool(unsigned(options.threads)).size()),
         engine({parseIsaLevel(options.isa), unsigned(options.threads), {.folder = ""}}) {}
 
   const BenchOptions &options;
-  WorkerPool pool; ///< only to know how many there are
-  Engine engine;   ///< without the cache on disk: compilations are measured
+  unsigned threads; ///< that there are, where so many are asked for
+  Engine engine;    ///< without the cache on disk: compilations are measured
   std::vector<Contender> contenders;
   bool hasOpen = false, hasOpenKeys = false; ///< layouts, which --tokens and --kv-tokens bind
   std::vector<double> peaks; ///< GFLOP/s of the processor, measured between the runs
@@ -264,7 +264,7 @@ Status measure(Arena &arena) {
   constexpr size_t kPeaks = 9;
   for (size_t round = 0, done = 0; round < rounds; ++round) {
     if (round % ((rounds + kPeaks - 1) / kPeaks) == 0)
-      arena.peaks.push_back(processorPeak(arena.pool.size()));
+      arena.peaks.push_back(processorPeak(arena.threads));
     for (Contender &c : arena.contenders) {
       if ((round + 1) * c.wanted / rounds == round * c.wanted / rounds)
         continue;
@@ -280,7 +280,7 @@ Status measure(Arena &arena) {
 
 BenchAnswer answerOf(Arena &arena) {
   BenchAnswer answer;
-  answer.threads = arena.pool.size();
+  answer.threads = arena.threads;
   answer.peakGflops = statisticsOf(arena.peaks).median;
   for (Contender &c : arena.contenders)
     c.row.peakGflops = answer.peakGflops * peakFactor(c.row.info.dtype, *parseIsaLevel(c.row.isa));
