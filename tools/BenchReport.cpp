@@ -59,6 +59,14 @@ static std::string denseText(const BenchAnswer &answer) {
          alignedRows(rows);
 }
 
+/// Where code multiplies bf16 by instructions of its own.
+static std::string bf16PeakText(const BenchAnswer &answer) {
+  double factor = 1;
+  for (const BenchRow &row : answer.rows)
+    factor = std::max(factor, row.peakGflops / answer.peakGflops);
+  return factor > 1 ? fmt::format("; of bf16 {:.0f} times that", factor) : "";
+}
+
 std::string benchText(const BenchAnswer &answer) {
   TextRows rows{{"kernel", "tokens", "visited", "ms (range)", "GFLOP/s", "of peak", "of tile bound",
                  "compile ms"}};
@@ -66,13 +74,10 @@ std::string benchText(const BenchAnswer &answer) {
     rows.push_back({row.info.name, tokensText(row), percent(row.visitedShare()),
                     millisecondsText(row.runs), fmt::format("{:.1f}", row.gflops()),
                     percent(row.ofPeak()), percent(row.ofTileBound()), compileText(row)});
-  bool hasDots = std::any_of(answer.rows.begin(), answer.rows.end(), [&](const BenchRow &row) {
-    return row.peakGflops > answer.peakGflops;
-  });
   std::string text =
       fmt::format("{} thread{}; peak {:.1f} GFLOP/s, f32 multiply-adds between registers{}\n",
                   answer.threads, answer.threads == 1 ? "" : "s", answer.peakGflops,
-                  hasDots ? "; of bf16 twice that" : "") +
+                  bf16PeakText(answer)) +
       alignedRows(rows);
   return answer.rows.front().dense ? text + denseText(answer) : text;
 }

@@ -29,8 +29,8 @@ const Row kMeasures[] = {
     {"peak",
      "What this processor does at most, measured beside the runs: fused multiply-adds of f32 "
      "between registers, with the widest registers that there are, on as many threads as "
-     "the kernel has. For bf16 it is twice that where the code has dot products of bf16 "
-     "and the processor does twice as much with them."},
+     "the kernel has. For bf16 it is 16 times that with AMX, and twice that where the code "
+     "has dot products of bf16 and the processor does twice as much with them."},
     {"tile bound",
      "The time that the visited tiles need at the peak, of the time that the run took."},
     {"bound",
