@@ -82,8 +82,6 @@ void emitTileProduct(Emitter &e, const TileProduct &product) {
   assert(product.rows % kTileProductRows == 0 && product.depth % kTileProductDepth == 0 &&
          "Scratch pads to whole registers");
   e.loop(0, product.rows, kTileProductRows, [&](Value row) {
-    if (product.prepare)
-      product.prepare(row);
     TileBlock(e, product, row).emit();
     if (product.finish)
       product.finish(row);

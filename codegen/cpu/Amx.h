@@ -23,8 +23,8 @@ struct TileProduct {
   Value b, c;
   int64_t rows, depth;
   bool adds; ///< to what is in c
-  /// Called before kTileProductRows rows are computed, and after, if not null.
-  llvm::function_ref<void(Value row)> prepare, finish;
+  /// Called after kTileProductRows rows are computed, if not null.
+  llvm::function_ref<void(Value row)> finish;
 };
 void emitTileProduct(Emitter &e, const TileProduct &product);
 

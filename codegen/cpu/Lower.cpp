@@ -241,9 +241,8 @@ private:
     Value factor = e.splat(e.f32(hasScore ? scale : scale * kLog2e));
     bool isLate = !hasScore && scale > 0;
     lateFactor = isLate ? factor : Value();
-    auto prefetch = [&](Value key) { tiles.prefetchNext(e.toI64(batch), kvHead, block, key); };
     if (scratch.tileProducts)
-      return scoresInTiles(isLate ? Value() : factor, prefetch);
+      return scoresInTiles(isLate ? Value() : factor);
     emitProduct(e, {buffer(scratch.keyTable), /*linesAreRows=*/true},
                 ofBlock(scratch.query, scratch.panelRows), scratch.paddedKeys, scratch.depthQk,
                 scratch.pairs,
@@ -251,10 +250,11 @@ private:
                  [&](Value sum, Value key, int64_t v) {
                    e.store(isLate ? sum : e.mulF(sum, factor), scores(key, v));
                  },
-                 prefetch});
+                 [&](Value key) { tiles.prefetchNext(e.toI64(batch), kvHead, block, key); }});
   }
 
-  void scoresInTiles(Value factor, llvm::function_ref<void(Value)> prefetch) {
+  /// Without asking for the next tile: keys are copied once, in order, which the processor foresees.
+  void scoresInTiles(Value factor) {
     auto scaleRows = [&](Value first) {
       e.loop(first, e.add(first, e.i64(kTileProductRows)), e.i64(1), [&](Value key) {
         for (int64_t v = 0; v < e.machine.vectors; ++v)
@@ -263,7 +263,7 @@ private:
     };
     TileProduct product{buffer(scratch.keys), scratch.keyStride,
                         ofBlock(scratch.query, scratch.panelRows), buffer(scratch.scores),
-                        scratch.paddedKeys, scratch.depthQk, /*adds=*/false, prefetch, nullptr};
+                        scratch.paddedKeys, scratch.depthQk, /*adds=*/false, nullptr};
     if (factor)
       product.finish = scaleRows;
     emitTileProduct(e, product);
@@ -443,7 +443,7 @@ private:
     });
     emitTileProduct(e, {buffer(scratch.values), scratch.turnedStride, buffer(scratch.scores),
                         ofBlock(scratch.acc, scratch.accRows), scratch.paddedDv, scratch.depthKeys,
-                        /*adds=*/true, nullptr, nullptr});
+                        /*adds=*/true, nullptr});
   }
 
   void lowerFinish() {

@@ -215,16 +215,16 @@ void Tiles::forElements(int64_t headDim, llvm::function_ref<void(Value, bool)> b
     e.loop(whole, headDim, 1, [&](Value d) { body(d, false); });
 }
 
-void Tiles::loadRows(const TensorFields &tensor, Value batch, Value head, int64_t headDim,
-                     Value rows, PositionOf positionOf, Value target, int64_t stride) {
+void Tiles::loadRows(Type element, int64_t headDim, Value rows,
+                     llvm::function_ref<Value(Value row)> sourceOf, Value target, int64_t stride) {
   e.loop(e.i64(0), rows, e.i64(1), [&](Value row) {
-    Value source = sourceOf(tensor, batch, head, positionOf(row));
+    Value source = sourceOf(row);
     Value to = e.at(target, f32, e.mul(row, e.i64(stride)));
     if (scratch.pairs)
       return copyPairs(source, to, headDim);
     forElements(headDim, [&](Value d, bool vector) {
-      Value address = e.at(source, tensor.element, d);
-      e.store(emitLoadAsF32(e, address, tensor.element, vector), e.at(to, f32, d));
+      Value address = e.at(source, element, d);
+      e.store(emitLoadAsF32(e, address, element, vector), e.at(to, f32, d));
     });
   });
 }
@@ -267,11 +267,8 @@ void Tiles::loadValuePairs(Value batch, Value head) {
   });
 }
 
-void Tiles::turnValues(Value batch, Value head) {
+void Tiles::turnValues() {
   constexpr int64_t kSide = 32;
-  fillTable(scratch.valueTable, [&](Value row) {
-    return sourceOf(valueFields(), batch, head, keyRow(row));
-  });
   int64_t whole = scratch.headDimV / kSide * kSide;
   e.loop(0, scratch.paddedKeys, kSide, [&](Value key) {
     e.loop(0, whole, kSide, [&](Value d) { turnBlock(key, d, kSide); });
@@ -319,10 +316,11 @@ void Tiles::turnBlock(Value key, Value d, int64_t elements) {
 
 void Tiles::loadQuery(Value batch, Value head) {
   Value staging = e.atByte(memory, scratch.staging), panel = e.atByte(memory, scratch.query);
-  loadRows({offsetof(KernelArgs, q), offsetof(KernelArgs, qStride),
-            op.getQuery().getType().getElementType()},
-           batch, head, scratch.headDimQk, queryRows, [&](Value row) { return queryRow(row); },
-           staging, scratch.keyStride);
+  TensorFields tensor{offsetof(KernelArgs, q), offsetof(KernelArgs, qStride),
+                      op.getQuery().getType().getElementType()};
+  loadRows(tensor.element, scratch.headDimQk, queryRows,
+           [&](Value row) { return sourceOf(tensor, batch, head, queryRow(row)); }, staging,
+           scratch.keyStride);
   int64_t width = e.machine.width;
   e.loop(e.i64(0), queryRows, e.i64(width), [&](Value row) {
     // Of the block, then of the vector in it.
@@ -348,30 +346,45 @@ void Tiles::fillTable(int64_t table, llvm::function_ref<Value(Value)> addressOf)
   });
 }
 
+void Tiles::fillSources(Value batch, Value head) {
+  Value keys = e.atByte(memory, scratch.keyTable), values = e.atByte(memory, scratch.valueTable);
+  e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
+    RowPosition position = keyRow(row);
+    e.store(sourceOf(keyFields(), batch, head, position), e.at(keys, e.ptr(), row));
+    e.store(sourceOf(valueFields(), batch, head, position), e.at(values, e.ptr(), row));
+  });
+}
+
 void Tiles::loadKeys(Value batch, Value head) {
   TensorFields tensor = keyFields();
+  auto inTensor = [&](Value row) { return sourceOf(tensor, batch, head, keyRow(row)); };
+  auto fromTable = [&](Value row) {
+    return e.load(e.ptr(), e.at(e.atByte(memory, scratch.keyTable), e.ptr(), row));
+  };
   if (scratch.keysInPlace)
-    return fillTable(scratch.keyTable, [&](Value row) {
-      return sourceOf(tensor, batch, head, keyRow(row));
-    });
-  loadRows(tensor, batch, head, scratch.headDimQk, e.i64(scratch.keyRows),
-           [&](Value row) { return keyRow(row); }, e.atByte(memory, scratch.keys),
-           scratch.keyStride);
+    return fillTable(scratch.keyTable, inTensor);
+  if (scratch.tileProducts)
+    fillSources(batch, head);
+  auto load = [&](llvm::function_ref<Value(Value)> source) {
+    loadRows(tensor.element, scratch.headDimQk, e.i64(scratch.keyRows), source,
+             e.atByte(memory, scratch.keys), scratch.keyStride);
+  };
+  scratch.tileProducts ? load(fromTable) : load(inTensor);
 }
 
 void Tiles::loadValues(Value batch, Value head) {
   TensorFields tensor = valueFields();
   if (scratch.tileProducts)
-    return turnValues(batch, head);
+    return turnValues();
   if (scratch.valuesInPlace)
     return fillTable(scratch.valueTable, [&](Value row) {
       return sourceOf(tensor, batch, head, keyRow(row));
     });
   if (scratch.pairs)
     return loadValuePairs(batch, head);
-  loadRows(tensor, batch, head, scratch.headDimV, e.i64(scratch.keyRows),
-           [&](Value row) { return keyRow(row); }, e.atByte(memory, scratch.values),
-           scratch.valueStride);
+  loadRows(tensor.element, scratch.headDimV, e.i64(scratch.keyRows),
+           [&](Value row) { return sourceOf(tensor, batch, head, keyRow(row)); },
+           e.atByte(memory, scratch.values), scratch.valueStride);
 }
 
 void Tiles::prefetchNext(Value batch, Value kvHead, Value block, Value row) {

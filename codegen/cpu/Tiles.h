@@ -74,16 +74,17 @@ private:
   Value rowAddress(const TensorFields &tensor, Value batch, Value head, Value token);
   /// The row's address in the tensor, or that of zeros where it is outside.
   Value sourceOf(const TensorFields &tensor, Value batch, Value head, const RowPosition &row);
+  /// Both tables with where the rows lie, which share the work of finding them.
+  void fillSources(Value batch, Value head);
   void fillTable(int64_t table, llvm::function_ref<Value(Value row)> addressOf);
-  /// Rows as elements of products along the head dimension to `target`, `stride` elements apart; those
-  /// outside are zeros.
-  void loadRows(const TensorFields &tensor, Value batch, Value head, int64_t headDim, Value rows,
-                PositionOf positionOf, Value target, int64_t stride);
+  /// Rows as elements of products along the head dimension to `target`, `stride` elements apart.
+  void loadRows(Type element, int64_t headDim, Value rows, llvm::function_ref<Value(Value row)> sourceOf,
+                Value target, int64_t stride);
   void copyPairs(Value source, Value target, int64_t headDim);
   /// Each pair of the tile's values as a row of pairs.
   void loadValuePairs(Value batch, Value head);
   /// The tile's values as columns of pairs, those of rows outside as zeros.
-  void turnValues(Value batch, Value head);
+  void turnValues();
   void turnBlock(Value key, Value d, int64_t elements);
   void storeRow(const TensorFields &tensor, Value batch, Value head, Value token, Value source);
   void fillCoordinates(int64_t offset, int64_t rows, PositionOf positionOf);
