@@ -278,7 +278,8 @@ void Tiles::turnValues() {
 }
 
 /// 32 keys by 32 elements, of which a row has `elements`: pairs of keys first, by shifts, then the rows of
-/// pairs become columns, those of even elements and those of odd ones.
+/// pairs become columns. Those of even elements and those of odd ones take turns, so that there is one copy
+/// of the shuffles, which LLVM is slow with.
 void Tiles::turnBlock(Value key, Value d, int64_t elements) {
   const int64_t width = e.machine.width;
   Type half = e.b.getI16Type();
@@ -294,24 +295,21 @@ void Tiles::turnBlock(Value key, Value d, int64_t elements) {
     }
     return LLVM::BitcastOp::create(e.b, e.loc, e.vec(i32), row);
   };
-  Value shift = e.splat(e.i32(16)), low = e.splat(e.i32(0xffff)), high = e.splat(e.i32(int32_t(0xffff0000u)));
-  SmallVector<Value> even, odd;
-  for (int64_t i = 0; i < width; ++i) {
-    Value first = rowOfKey(2 * i), second = rowOfKey(2 * i + 1);
-    even.push_back(arith::OrIOp::create(e.b, e.loc, e.both(first, low),
-                                        arith::ShLIOp::create(e.b, e.loc, second, shift)));
-    odd.push_back(arith::OrIOp::create(e.b, e.loc, arith::ShRUIOp::create(e.b, e.loc, first, shift),
-                                       e.both(second, high)));
-  }
-  Value column = e.div(key, e.i64(2));
-  auto storeTurned = [&](ArrayRef<Value> rows, int64_t parity) {
-    for (auto [i, row] : llvm::enumerate(emitTransposed(e, llvm::to_vector(rows)))) {
-      Value line = e.add(d, e.i64(int64_t(2 * i) + parity));
+  Value left = e.splat(e.i32(16)), low = e.splat(e.i32(0xffff)), column = e.div(key, e.i64(2));
+  e.loop(0, 2, 1, [&](Value parity) {
+    Value right = e.splat(e.mul(e.toI32(parity), e.i32(16)));
+    auto elementsOf = [&](int64_t i) -> Value {
+      return arith::ShRUIOp::create(e.b, e.loc, rowOfKey(i), right);
+    };
+    SmallVector<Value> pairs;
+    for (int64_t i = 0; i < width; ++i)
+      pairs.push_back(arith::OrIOp::create(e.b, e.loc, e.both(elementsOf(2 * i), low),
+                                           arith::ShLIOp::create(e.b, e.loc, elementsOf(2 * i + 1), left)));
+    for (auto [i, row] : llvm::enumerate(emitTransposed(e, pairs))) {
+      Value line = e.add(e.add(d, parity), e.i64(int64_t(2 * i)));
       e.store(row, e.at(target, i32, e.add(e.mul(line, e.i64(scratch.turnedStride)), column)));
     }
-  };
-  storeTurned(even, 0);
-  storeTurned(odd, 1);
+  });
 }
 
 void Tiles::loadQuery(Value batch, Value head) {
