@@ -78,7 +78,7 @@ def interleave(calls, rounds, seconds):
     """name -> milliseconds of each round. Every round begins with another contestant."""
     times, names, begun = {name: [] for name in calls}, list(calls), time.perf_counter()
     for number in range(rounds):
-        if number >= LEAST_ROUNDS and time.perf_counter() - begun > seconds:
+        if not calls or number >= LEAST_ROUNDS and time.perf_counter() - begun > seconds:
             break
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
