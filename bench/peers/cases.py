@@ -62,7 +62,7 @@ class Case:
 def all_cases(heads=4, every=False):
     """All masks and lengths with head_dim 128; 64 at 4k alone, unless `every` is set."""
     return [Case(kind, length, dtype, head_dim, heads)
-            for dtype in DTYPES for head_dim in (128, 64) for length in TOKENS for kind in KINDS
+            for head_dim in (128, 64) for dtype in DTYPES for length in TOKENS for kind in KINDS
             if every or head_dim == 128 or length == "4k"]
 
 

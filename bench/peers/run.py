@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -53,7 +54,7 @@ class Run:
                          "heads": options.heads, "rounds": options.rounds, "case_seconds": options.case_seconds,
                          "isa": {dtype: best_level(dtype, host) for dtype in LEVELS}, "contestants": CONTESTANTS}
         self.data = {"format": FORMAT, "started": self.now(), "load_at_start": machine.load(),
-                     "machine": machine.facts(attnc_program, ROOT), "settings": self.told_settings(), "cases": []}
+                     "machine": machine.facts(attnc_program, ROOT), "settings": self.told_settings(), "cases": [], "not_begun": []}
 
     @staticmethod
     def now():
@@ -96,7 +97,11 @@ class Run:
             sys.exit(f"error: no case has '{self.options.only}' in its name\nnote: names are like "
                      f"'{cases.all_cases()[0].name}'")
         print(tables.HEADINGS, flush=True)
+        deadline = time.monotonic() + 60 * self.options.minutes
         for case in wanted:
+            if time.monotonic() > deadline:
+                self.data["not_begun"].append(case.name)
+                continue
             self.data["cases"].append(self.measure(case))
             self.save()
             print(tables.line(self.data["cases"][-1]), flush=True)
@@ -116,6 +121,7 @@ def main():
     parser.add_argument("--every", action="store_true", help="head_dim 64 at 1k and 16k, too")
     parser.add_argument("--rounds", type=int, default=11, help="at most, of each case")
     parser.add_argument("--case-seconds", type=float, default=30, help="after which no further round of a case begins; three there are")
+    parser.add_argument("--minutes", type=float, default=180, help="after which no further case begins")
     parser.add_argument("--timeout", type=float, default=600, help="seconds of one process")
     parser.add_argument("--seed", type=int, default=1, help="of the tensors")
     run = Run(parser.parse_args())

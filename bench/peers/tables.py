@@ -153,6 +153,7 @@ def facts(data):
 
 def markdown(data):
     problems = [f"- {case['name']}: {reason}" for case in data["cases"] for reason in reasons(case)]
+    problems += [f"- {name}: not begun, the time of the run was over" for name in data["not_begun"]]
     return "\n".join([
         f"# attnc and its peers on a CPU, {data['started']}\n", facts(data), "## In short\n",
         "Geometric means, with the range over the cases.\n", *(f"- {text}" for text in goals(data).splitlines()),
