@@ -10,11 +10,11 @@ POLL_SECONDS = 0.02
 
 def children_of(pid):
     found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(child) for child in tasks.read_text().split()]
-        except OSError:  # ended meanwhile
-            pass
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    except OSError:  # ended meanwhile
+        pass
     return found
 
 

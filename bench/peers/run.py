@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,13 +30,14 @@ from results import plain, write_atomically  # noqa: E402
 
 FORMAT = 1
 CONTESTANTS = ("attnc", "SDPA", "FlexAttention")
-LEVELS = {"f32": ("baseline", "avx2", "avx512"), "bf16": ("baseline", "avx2", "avx512", "avx512bf16", "amx")}
 
 
-def best_level(dtype, host):
-    """Of the levels that packages of this type have, the best one that the machine runs."""
-    order = LEVELS["bf16"]
-    return max((level for level in LEVELS[dtype] if order.index(level) <= order.index(host)), key=order.index)
+def chosen_level(program, runtime, dtype, folder):
+    """The level that the runtime takes here of a package that has all of them."""
+    spec, package = folder / f"{dtype}.attn", folder / f"{dtype}.attnpkg"
+    spec.write_text(f"kernel probe {{ heads 1 head_dim 64 dtype {dtype} tokens [64] }}\n")
+    subprocess.run([program, "compile", spec, "--target=cpu", "--emit=package", "-o", package], check=True)
+    return runtime.load(runtime.open(package), runtime.device("cpu")).json()["from"].removeprefix("object ")
 
 
 class Run:
@@ -49,16 +51,29 @@ class Run:
         for path in (attnc_program, runtime):
             if not path.exists():
                 sys.exit(f"error: '{path}' is not there\nnote: build the targets attnc and attnc_runtime, or say --build=FOLDER")
-        host = attnc.Runtime(runtime).device("cpu", {"threads": options.threads}).json()["isa"]
+        levels = {dtype: chosen_level(attnc_program, attnc.Runtime(runtime), dtype, self.scratch) for dtype in cases.DTYPES}
         self.settings = {"attnc": str(attnc_program), "runtime": str(runtime), "threads": options.threads, "seed": options.seed,
                          "heads": options.heads, "rounds": options.rounds, "case_seconds": options.case_seconds,
-                         "isa": {dtype: best_level(dtype, host) for dtype in LEVELS}, "contestants": CONTESTANTS}
-        self.data = {"format": FORMAT, "started": self.now(), "load_at_start": machine.load(),
-                     "machine": machine.facts(attnc_program, ROOT), "settings": self.told_settings(), "cases": [], "not_begun": []}
+                         "isa": levels, "contestants": CONTESTANTS}
+        self.data = self.earlier() if options.resume else self.nothing(machine.facts(attnc_program, ROOT))
 
     @staticmethod
     def now():
         return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+    def nothing(self, facts):
+        return {"format": FORMAT, "started": self.now(), "load_at_start": machine.load(), "machine": facts,
+                "settings": self.told_settings(), "cases": [], "not_begun": []}
+
+    def earlier(self):
+        """What a run that was cut off has found, if it was made with these settings."""
+        path = self.out / "results.json"
+        if not path.exists():
+            sys.exit(f"error: '{path}' is not there, so nothing can be resumed\nnote: leave out --resume")
+        data = json.loads(path.read_text())
+        if data["settings"] != self.told_settings():
+            sys.exit(f"error: '{path}' has the settings {data['settings']}, not {self.told_settings()}\nnote: say another --out")
+        return data | {"not_begun": [], "resumed": [*data.get("resumed", []), {"at": self.now(), "load": machine.load()}]}
 
     def told_settings(self):
         return {key: self.settings[key] for key in ("threads", "seed", "heads", "rounds", "case_seconds", "isa")}
@@ -98,7 +113,10 @@ class Run:
                      f"'{cases.all_cases()[0].name}'")
         print(tables.HEADINGS, flush=True)
         deadline = time.monotonic() + 60 * self.options.minutes
+        done = {case["name"] for case in self.data["cases"]}
         for case in wanted:
+            if case.name in done:
+                continue
             if time.monotonic() > deadline:
                 self.data["not_begun"].append(case.name)
                 continue
@@ -122,6 +140,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=11, help="at most, of each case")
     parser.add_argument("--case-seconds", type=float, default=30, help="after which no further round of a case begins; three there are")
     parser.add_argument("--minutes", type=float, default=180, help="after which no further case begins")
+    parser.add_argument("--resume", action="store_true", help="add the cases that OUT/results.json lacks")
     parser.add_argument("--timeout", type=float, default=600, help="seconds of one process")
     parser.add_argument("--seed", type=int, default=1, help="of the tensors")
     run = Run(parser.parse_args())

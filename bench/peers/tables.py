@@ -3,6 +3,7 @@
 
     tables.py results.json > results.md
 """
+import itertools
 import json
 import statistics
 import sys
@@ -36,6 +37,12 @@ def ratios(case, peer):
 def ratio(case, peer):
     found = ratios(case, peer)
     return statistics.median(found) if found else None
+
+
+def fastest_ratio(case, peer):
+    """Of the fastest rounds: what comes closest to a machine on which nothing else runs."""
+    theirs, ours = times(case, peer), times(case, "attnc")
+    return min(theirs) / min(ours) if theirs and ours else None
 
 
 def first(case, name, field="first_seconds"):
@@ -85,10 +92,10 @@ def table(headings, rows):
 def times_table(data):
     rows = [(case["name"], share(case), number(median(case, "attnc")), spread(times(case, "attnc")), len(times(case, "attnc")),
              *(cell for peer in PEERS for cell in (number(median(case, peer)), spread(times(case, peer)),
-                                                   number(ratio(case, peer)), spread(ratios(case, peer)))))
+                                                   number(ratio(case, peer)), number(fastest_ratio(case, peer)))))
             for case in data["cases"]]
-    return table(["case", "seen", "attnc ms", "range", "rounds", "SDPA ms", "range", "SDPA / attnc", "range", "Flex ms", "range",
-                  "Flex / attnc", "range"], rows)
+    return table(["case", "seen", "attnc ms", "range", "rounds", "SDPA ms", "range", "SDPA / attnc", "fastest", "Flex ms", "range",
+                  "Flex / attnc", "fastest"], rows)
 
 
 def megabytes(value):
@@ -127,8 +134,7 @@ def errors_table(data):
 
 
 def geometric(values):
-    cases = "1 case" if len(values) == 1 else f"{len(values)} cases"
-    return f"{statistics.geometric_mean(values):.3g} ({min(values):.3g} to {max(values):.3g}, {cases})"
+    return f"{statistics.geometric_mean(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 def group(data, wanted, figure):
@@ -137,17 +143,24 @@ def group(data, wanted, figure):
 
 def goals(data):
     """Geometric means over the cases of a group; groups without figures are left out."""
-    groups = [(f"{dtype}, {what}: {peer}'s time by attnc's",
-               group(data, lambda case: case["dtype"] == dtype and case["mask"] in kinds, lambda case: ratio(case, peer)))
-              for dtype in DTYPES for what, kinds in GROUPS.items() for peer in PEERS]
-    groups.append(("time to the first result, FlexAttention's by attnc's", group(data, lambda case: True, first_ratio)))
-    return "\n".join(f"{what}: {geometric(found)}" for what, found in groups if found)
+    lines = []
+    for dtype, (what, kinds), peer in itertools.product(DTYPES, GROUPS.items(), PEERS):
+        figures = [group(data, lambda case: case["dtype"] == dtype and case["mask"] in kinds, lambda case: of(case, peer))
+                   for of in (ratio, fastest_ratio)]
+        if all(figures):
+            lines.append(f"{dtype}, {what}: {peer}'s time by attnc's: {geometric(figures[0])}; "
+                         f"of the fastest rounds {geometric(figures[1])}")
+    found = group(data, lambda case: True, first_ratio)
+    return "\n".join(lines + ([f"time to the first result, FlexAttention's by attnc's: {geometric(found)}"] if found else []))
 
 
 def facts(data):
     rows = [(key, ", ".join(value) if isinstance(value, list) else value) for key, value in data["machine"].items()]
+    loads = [case[when] for case in data["cases"] for when in ("load_before", "load_after") if when in case]
     rows += [("threads", data["settings"]["threads"]), ("levels of attnc", ", ".join(f"{d}: {i}" for d, i in data["settings"]["isa"].items())),
-             ("load average, start and end", f"{data['load_at_start']}, {data.get('load_at_end', '-')}")]
+             ("load average, start and end", f"{data['load_at_start']}, {data.get('load_at_end', '-')}"),
+             ("load average around the cases", f"{spread(loads)}, median {number(statistics.median(loads))}" if loads else "-")]
+    rows += [("resumed", f"{again['at']}, load average {again['load']}") for again in data.get("resumed", [])]
     return table(["fact", "value"], rows)
 
 
@@ -156,7 +169,7 @@ def markdown(data):
     problems += [f"- {name}: not begun, the time of the run was over" for name in data["not_begun"]]
     return "\n".join([
         f"# attnc and its peers on a CPU, {data['started']}\n", facts(data), "## In short\n",
-        "Geometric means, with the range over the cases.\n", *(f"- {text}" for text in goals(data).splitlines()),
+        f"Geometric means, with the range over the {len(data['cases'])} cases.\n", *(f"- {text}" for text in goals(data).splitlines()),
         "\n## Time of the kernel\n", times_table(data), "## Time to the first result\n", first_table(data),
         "## Masks and memory\n", masks_table(data), "## Errors\n", errors_table(data),
         *(["## Without figures\n", *problems, ""] if problems else [])])
