@@ -293,7 +293,7 @@ double Kernel::compileSeconds() const { return code->compileSeconds; }
 bool Kernel::isFromCache() const { return code->isFromCache; }
 
 Expected<LaunchPlan> Kernel::plan(const Bindings &tensors) const {
-  return planLaunch(code->info, tensors, code->pool.get());
+  return planLaunch(code->info, tensors, code->pool.get(), {code->pool->size(), 0});
 }
 
 Expected<RunReport> Kernel::run(const LaunchPlan &plan) const {

@@ -42,10 +42,15 @@ struct HeadMasks {
   SmallVector<int32_t> maskOfHead;
 };
 
-/// The module's target where it is a GPU, which holds scores and outputs in registers; else null.
-const Target *gpuOf(AttentionOp op) {
+/// The module's target; null where it has none.
+const Target *targetOf(AttentionOp op) {
   auto name = op->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(kTargetAttrName);
-  const Target *target = name ? findTarget(name.getValue()) : nullptr;
+  return name ? findTarget(name.getValue()) : nullptr;
+}
+
+/// The same where it is a GPU, which holds scores and outputs in registers; else null.
+const Target *gpuOf(AttentionOp op) {
+  const Target *target = targetOf(op);
   return target && target->scoresInRegisters ? target : nullptr;
 }
 
@@ -79,22 +84,24 @@ int64_t packableHeads(AttentionOp op, const HeadMasks &heads, const TileChoice &
   return group;
 }
 
-/// Shrinks a tile of one dimension that is longer than all queries: with the rows of all packable heads it
-/// still keeps four warps busy.
-void fitToFewQueries(TileChoice &tiles, int64_t packable) {
+/// Shrinks a tile of one dimension that is longer than all queries. On a GPU, with the rows of all packable
+/// heads it still keeps four warps busy; on a processor few queries are those of decoding.
+void fitToFewQueries(TileChoice &tiles, int64_t packable, bool isGpu) {
+  constexpr int64_t kDecoded = 16;
   int64_t queries = tiles.layout.front();
-  if (tiles.layout.size() != 1 || ShapedType::isDynamic(queries) || queries == 0)
+  if (tiles.layout.size() != 1 || ShapedType::isDynamic(queries) || queries == 0 ||
+      (!isGpu && queries > kDecoded))
     return;
   int64_t tokens = llvm::PowerOf2Ceil(queries);
-  while (tokens * packable < WarpPlan::kFewRows)
+  while (isGpu && tokens * packable < WarpPlan::kFewRows)
     tokens *= 2;
   tiles.queryTile.front() = std::min(tiles.queryTile.front(), tokens);
 }
 
 /// Of the packable heads as many as fit a tile, where it has few tokens.
-int64_t packedHeads(const TileChoice &tiles, int64_t packable) {
+int64_t packedHeads(const TileChoice &tiles, int64_t packable, bool isGpu) {
   int64_t tokens = tokensIn(tiles.queryTile);
-  if (tokens >= WarpPlan::kFewRows)
+  if (tokens >= WarpPlan::kFewRows || (!isGpu && tiles.layout.size() != 1))
     return 1;
   int64_t packed = packable;
   while (packed > 1 && (packable % packed != 0 || packed * tokens > WarpPlan::kMostRows))
@@ -346,11 +353,11 @@ struct TileAttention : impl::TileAttentionBase<TileAttention> {
         return op.emitError() << "mask has more than " << kMaxAtoms
                               << " atoms; split it over several kernels or simplify it";
     int64_t packed = 1;
-    if (gpuOf(op)) {
+    if (const Target *target = targetOf(op)) {
       int64_t packable = packableHeads(op, heads, *tiles);
       if (queryTile.empty())
-        fitToFewQueries(*tiles, packable);
-      packed = packedHeads(*tiles, packable);
+        fitToFewQueries(*tiles, packable, target->scoresInRegisters);
+      packed = packedHeads(*tiles, packable, target->scoresInRegisters);
     }
     OpBuilder builder(op);
     tile::AttentionOp tiled = TileBuilder(builder, op, heads, *tiles, packed).build();

@@ -65,7 +65,7 @@ public:
                                              Fault &fault) override {
     fault = Fault::Invalid;
     auto begin = Clock::now();
-    Expected<LaunchPlan> plan = planLaunch(code->info, bindings, code->pool.get(), {0, splits});
+    Expected<LaunchPlan> plan = planLaunch(code->info, bindings, code->pool.get(), {code->pool->size(), splits});
     if (!plan)
       return plan.takeError();
     return std::unique_ptr<DevicePlan>(

@@ -48,7 +48,7 @@ struct KernelArgs {
   const int32_t *tables[kMaxTables]; ///< of tile.table: int32[Nq], one entry per query
   int32_t inputExtents[kMaxInputs][4]; ///< of each input's dimensions; at most 2^31 - 1
   int32_t batch, splits;               ///< B and S
-  /// GPU, S > 1: what the parts compute, for the merging kernel. [S][B][Hq][Nq][Dv] outputs of the part's
+  /// S > 1: what the parts compute, to be merged. [S][B][Hq][Nq][Dv] outputs of the part's
   /// keys alone, [S][B][Hq][Nq] their log-sum-exp.
   float *partialO, *partialLse;
 };
@@ -100,9 +100,10 @@ struct KernelInfo {
   int64_t threadsPerBlock = 0;        ///< GPU
   int64_t sharedBytes = 0;            ///< GPU: dynamic shared memory
   /// GPU: merges the partial outputs of a launch whose keys are split. A thread makes kMergedElements
-  /// elements of the output; no shared memory. Empty where keys cannot be split.
+  /// elements of the output; no shared memory. CPU: kMergedByRuntime. Empty where keys cannot be split.
   std::string mergeEntry;
 };
+constexpr const char *kMergedByRuntime = "runtime";
 
 constexpr int64_t kMergeThreads = 128, kMergedElements = 4;
 

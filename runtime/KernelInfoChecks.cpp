@@ -40,8 +40,10 @@ Status checkSizes(const KernelInfo &info) {
         inRange("query_offset", info.queryOffset.value_or(0), -kMaxTokens, kMaxTokens)})
     if (!status)
       return status;
-  if (!info.mergeEntry.empty() && (!gpu || info.mergeEntry.find('\0') != std::string::npos))
-    return makeError("'merge_entry' must be the name of a symbol, of a GPU kernel");
+  if (!gpu && !info.mergeEntry.empty() && info.mergeEntry != kMergedByRuntime)
+    return makeError("'merge_entry' of a kernel for processors must be '{}' or empty", kMergedByRuntime);
+  if (info.mergeEntry.find('\0') != std::string::npos)
+    return makeError("'merge_entry' must be the name of a symbol");
   if (info.heads % info.kvHeads)
     return makeError("{} 'heads' are not a multiple of {} 'kv_heads'", info.heads, info.kvHeads);
   return {};

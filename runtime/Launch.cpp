@@ -8,6 +8,8 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
+#include <limits>
 #include <tuple>
 
 namespace attn {
@@ -384,6 +386,35 @@ double LaunchPlan::visiblePairs() const {
   return total;
 }
 
+/// One row of the output: the parts' outputs, each by the share of its keys in the sum of exponentials.
+static void mergeRow(const KernelArgs &args, const KernelInfo &info, int64_t row) {
+  int64_t rows = args.batch * info.heads * args.numQueries, dim = info.headDimV;
+  int64_t index[3] = {row / args.numQueries / info.heads, row / args.numQueries % info.heads,
+                      row % args.numQueries};
+  auto offsetIn = [&](const int64_t (&strides)[3]) {
+    return index[0] * strides[0] + index[1] * strides[1] + index[2] * strides[2];
+  };
+  float most = -std::numeric_limits<float>::infinity(), sum = 0;
+  for (int64_t s = 0; s < args.splits; ++s)
+    most = std::max(most, args.partialLse[s * rows + row]);
+  std::vector<float> weights(size_t(args.splits), 0.0f), output(size_t(dim), 0.0f);
+  for (int64_t s = 0; s < args.splits && std::isfinite(most); ++s)
+    sum += weights[size_t(s)] = std::exp(args.partialLse[s * rows + row] - most);
+  for (int64_t s = 0; s < args.splits; ++s)
+    if (weights[size_t(s)] != 0) // or NaN
+      for (int64_t d = 0; d < dim; ++d)
+        output[size_t(d)] += weights[size_t(s)] / sum * args.partialO[(s * rows + row) * dim + d];
+  args.lse[offsetIn(args.lseStride)] = sum != 0 ? most + std::log(sum) : most;
+  char *target = static_cast<char *>(args.o) + offsetIn(args.oStride) * dtypeSize(info.dtype);
+  for (int64_t d = 0; d < dim; ++d)
+    storeElement(info.dtype, target + d * dtypeSize(info.dtype), output[size_t(d)]);
+}
+
+static void mergeParts(const KernelArgs &args, const KernelInfo &info, WorkerPool &pool) {
+  pool.run(uint64_t(args.batch * info.heads * args.numQueries),
+           [&](uint64_t row, unsigned) { mergeRow(args, info, int64_t(row)); });
+}
+
 Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, CpuKernel kernel,
                 WorkerPool &pool) {
   constexpr int64_t kLine = 64;
@@ -392,9 +423,23 @@ Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, CpuKernel kernel
   if (!scratch)
     return scratch.takeError();
   auto *memory = static_cast<char *>(scratch->data());
+  KernelArgs args = plan.args();
+  std::vector<Tensor> parts;
+  for (const LaunchPlan::Scratch &part : plan.scratch()) {
+    if (part.field == offsetof(KernelArgs, lse))
+      continue; // the plan's own
+    Expected<Tensor> tensor = Tensor::allocate({part.bytes}, DType::U8);
+    if (!tensor)
+      return tensor.takeError();
+    void *data = tensor->data();
+    std::memcpy(reinterpret_cast<char *>(&args) + part.field, &data, sizeof(data));
+    parts.push_back(std::move(*tensor));
+  }
   pool.run(uint64_t(plan.tickets()), [&](uint64_t ticket, unsigned worker) {
-    kernel(&plan.args(), int64_t(ticket), memory + int64_t(worker) * perWorker);
+    kernel(&args, int64_t(ticket), memory + int64_t(worker) * perWorker);
   });
+  if (plan.splits() > 1)
+    mergeParts(args, info, pool);
   return {};
 }
 

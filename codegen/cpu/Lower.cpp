@@ -57,17 +57,22 @@ private:
     return longest;
   }
 
-  /// order[ticket] = (b * Hq + h) * T + t.
+  /// order[ticket] = ((b * Hg + g) * T + t) * S + s, see KernelArgs.
   void decodeTicket() {
     Type i32 = e.b.getI32Type();
     Value order = e.argument(args, e.ptr(), offsetof(KernelArgs, order));
-    Value packed = e.load(i32, e.at(order, i32, ticket));
+    Value number = e.load(i32, e.at(order, i32, ticket));
     Value count = e.argument(args, i32, offsetof(KernelArgs, queryTiles));
-    Value heads = e.i32(op.getQuery().getType().getDimSize(1));
-    queryTile = e.rem(packed, count);
-    Value batchHead = e.div(packed, count);
-    head = e.rem(batchHead, heads);
-    batch = e.div(batchHead, heads);
+    Value parts = e.argument(args, i32, offsetof(KernelArgs, splits));
+    int64_t packed = op.getPackedHeads();
+    Value groups = e.i32(op.getQuery().getType().getDimSize(1) / packed);
+    splits = e.toI64(parts);
+    split = e.toI64(e.rem(number, parts));
+    Value tile = e.div(number, parts);
+    queryTile = e.rem(tile, count);
+    Value batchGroup = e.div(tile, count);
+    head = e.mul(e.rem(batchGroup, groups), e.i32(packed));
+    batch = e.div(batchGroup, groups);
   }
 
   void lower(Operation &inner) {
@@ -213,7 +218,7 @@ private:
       return isa<tile::ScoresOp, tile::ScoreOp, tile::MaskOp, tile::SoftmaxOp,
                  tile::AccumulateOp>(inner);
     };
-    tiles.forKeyTiles(e.toI64(batch), e.toI64(head), e.toI64(queryTile),
+    tiles.forKeyTiles(e.toI64(batch), e.toI64(head), e.toI64(queryTile), split, splits,
                       [&](const VisitedTile &tile) {
                         mapped[body.getArgument(0)] = tile.number;
                         mapped[body.getArgument(1)] = tile.partial;
@@ -451,7 +456,8 @@ private:
       for (int64_t v = 0; v < e.machine.vectors; ++v)
         finishVector(v);
     });
-    tiles.storeRows(e.toI64(batch), e.toI64(head), rows, [&](Value row) { return lseOf(row); });
+    tiles.storeRows(e.toI64(batch), e.toI64(head), rows, split, splits,
+                    [&](Value row) { return lseOf(row); });
   }
 
   /// acc / sum of a vector of queries, as rows, to the staging memory.
@@ -489,6 +495,7 @@ private:
   Type f32;
   LaunchValues launch;
   Value batch, head, queryTile; ///< i32
+  Value split, splits; ///< i64: the part of the tile's keys, and how many there are
   Value kvHead; ///< i64
   Value rows;  ///< of the query tile to compute, a multiple of the block
   Value block; ///< first query of the present block

@@ -18,6 +18,17 @@ Machine machineFor(IsaLevel isa) {
   return {4, 4, 2, false, false, false, "x86-64", ""};
 }
 
+Machine machineFor(IsaLevel isa, tile::AttentionOp op) {
+  Machine machine = machineFor(isa);
+  bool multipliesTiles =
+      machine.hasTileProducts && op.getKey().getType().getElementType().isBF16();
+  if (!multipliesTiles && op.getPackedHeads() * op.getQueryRows() <= machine.width) {
+    machine.rows *= machine.vectors;
+    machine.vectors = 1;
+  }
+  return machine;
+}
+
 static int64_t roundUp(int64_t value, int64_t multiple) {
   return ceilDiv(value, multiple) * multiple;
 }
@@ -29,7 +40,7 @@ static int64_t strideFor(int64_t floats) {
 }
 
 Scratch::Scratch(tile::AttentionOp op, const Machine &machine)
-    : columns(machine.columns()), queryRows(op.getQueryRows()), keyRows(op.getKeyRows()),
+    : columns(machine.columns()), queryRows(op.getPackedHeads() * op.getQueryRows()), keyRows(op.getKeyRows()),
       paddedQueries(roundUp(queryRows, columns)),
       headDimQk(op.getQuery().getType().getDimSize(3)),
       headDimV(op.getValue().getType().getDimSize(3)) {

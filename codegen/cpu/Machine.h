@@ -17,6 +17,8 @@ struct Machine {
   int64_t columns() const { return width * vectors; }
 };
 Machine machineFor(IsaLevel isa);
+/// The same for a kernel: one with few queries has narrower blocks.
+Machine machineFor(IsaLevel isa, tile::AttentionOp op);
 
 /// The buffers in a worker's scratch memory: offsets in bytes, strides in floats. Queries are the columns
 /// of everything that is computed, `columns` of them (a block) at a time, so that the softmax of a query
@@ -26,7 +28,7 @@ struct Scratch {
   Scratch(tile::AttentionOp op, const Machine &machine);
 
   int64_t columns;              ///< queries of a block
-  int64_t queryRows, keyRows;   ///< of the tiles
+  int64_t queryRows, keyRows;   ///< of the tiles; a query tile's for all heads that are packed into it
   int64_t paddedQueries;        ///< queryRows up to a multiple of `columns`
   int64_t rowsAtOnce;           ///< of a product's result that are computed together
   int64_t paddedKeys, paddedDv; ///< up to multiples of rowsAtOnce

@@ -27,7 +27,13 @@ FailureOr<KernelInfo> kernelInfo(tile::AttentionOp op, IsaLevel isa) {
   FailureOr<KernelInfo> info = kernelInfoOf(op);
   if (succeeded(info)) {
     info->target = "cpu";
-    info->scratchBytes = Scratch(op, machineFor(isa)).bytes;
+    info->scratchBytes = Scratch(op, machineFor(isa, op)).bytes;
+    info->packedHeads = op.getPackedHeads();
+    // Keys outside the layout are counted once for a query, not once for each part of its keys.
+    bool hasZeroKeys = false;
+    op.walk([&](tile::InitOp init) { hasZeroKeys |= init->getNumRegions() > 0; });
+    if (!hasZeroKeys)
+      info->mergeEntry = kMergedByRuntime;
   }
   return info;
 }
@@ -40,11 +46,10 @@ void loadLoweringDialects(MLIRContext &context) {
 
 LogicalResult lowerToLLVM(ModuleOp module, IsaLevel isa) {
   loadLoweringDialects(*module.getContext());
-  Machine machine = machineFor(isa);
   SmallVector<tile::AttentionOp> ops;
   module.walk([&](tile::AttentionOp op) { ops.push_back(op); });
   for (tile::AttentionOp op : ops)
-    if (failed(lowerAttention(op, machine)))
+    if (failed(lowerAttention(op, machineFor(isa, op))))
       return failure();
 
   PassManager pm(module.getContext());

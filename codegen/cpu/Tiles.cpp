@@ -63,7 +63,9 @@ Value Tiles::enterQueryTile(Value number) {
   Value left = e.mul(e.sub(queryLengths[0], queryOrigin[0]), e.i64(inner));
   Value rows = arith::MinSIOp::create(e.b, e.loc, left, e.i64(scratch.queryRows));
   Value block = e.i64(scratch.columns);
-  queryRows = e.mul(e.div(e.add(rows, e.i64(scratch.columns - 1)), block), block);
+  queryRows = op.getPackedHeads() > 1 // The rows of a head that do not exist lie in between.
+                  ? e.i64(scratch.paddedQueries)
+                  : e.mul(e.div(e.add(rows, e.i64(scratch.columns - 1)), block), block);
   // What stands in for rows outside the layout.
   e.loop(0, std::max(scratch.headDimQk, scratch.headDimV), 1, [&](Value d) {
     e.store(e.f32(0), e.at(e.atByte(memory, scratch.zeros), f32, d));
@@ -81,8 +83,13 @@ Value Tiles::enterQueryTile(Value number) {
   return queryRows;
 }
 
+Value Tiles::headOf(Value head, Value row) {
+  return op.getPackedHeads() > 1 ? e.add(head, e.div(row, e.i64(op.getQueryRows()))) : head;
+}
+
 RowPosition Tiles::queryRow(Value row) {
-  RowPosition position = rowOf(row, queryOrigin, op.getQueryTile(), queryLengths, queryCount);
+  Value inHead = op.getPackedHeads() > 1 ? e.rem(row, e.i64(op.getQueryRows())) : row;
+  RowPosition position = rowOf(inHead, queryOrigin, op.getQueryTile(), queryLengths, queryCount);
   if (scratch.paddedQueries != scratch.queryRows)
     position.inside = e.both(position.inside, e.lessThan(row, e.i64(scratch.queryRows)));
   return position;
@@ -106,14 +113,15 @@ Value Tiles::boxWord(Value entry, int64_t index) {
   return arith::ExtUIOp::create(e.b, e.loc, i32, e.load(i16, e.at(entry, i16, e.i64(index))));
 }
 
-void Tiles::forKeyTiles(Value batch, Value head, Value queryTile,
+void Tiles::forKeyTiles(Value batch, Value head, Value queryTile, Value split, Value splits,
                         llvm::function_ref<void(const VisitedTile &)> body) {
   Value heads = e.i64(op.getQuery().getType().getDimSize(1));
   Value maps = e.argument(args, e.ptr(), offsetof(KernelArgs, mapOfHead));
   Value map = e.toI64(e.load(i32, e.at(maps, i32, e.add(e.mul(batch, heads), head))));
   Value count = e.toI64(e.argument(args, i32, offsetof(KernelArgs, queryTiles)));
   Value offsets = e.argument(args, e.ptr(), offsetof(KernelArgs, mapOffsets));
-  Value row = e.add(e.mul(map, e.add(count, e.i64(1))), queryTile);
+  Value part = e.add(e.mul(queryTile, splits), split);
+  Value row = e.add(e.mul(map, e.add(e.mul(count, splits), e.i64(1))), part);
   Value first = e.load(i64, e.at(offsets, i64, row));
   Value last = e.load(i64, e.at(offsets, i64, e.add(row, e.i64(1))));
   Value boxes = e.argument(args, e.ptr(), offsetof(KernelArgs, boxes));
@@ -317,7 +325,7 @@ void Tiles::loadQuery(Value batch, Value head) {
   TensorFields tensor{offsetof(KernelArgs, q), offsetof(KernelArgs, qStride),
                       op.getQuery().getType().getElementType()};
   loadRows(tensor.element, scratch.headDimQk, queryRows,
-           [&](Value row) { return sourceOf(tensor, batch, head, queryRow(row)); }, staging,
+           [&](Value row) { return sourceOf(tensor, batch, headOf(head, row), queryRow(row)); }, staging,
            scratch.keyStride);
   int64_t width = e.machine.width;
   e.loop(e.i64(0), queryRows, e.i64(width), [&](Value row) {
@@ -404,27 +412,39 @@ void Tiles::prefetchNext(Value batch, Value kvHead, Value block, Value row) {
   });
 }
 
-void Tiles::storeRow(const TensorFields &tensor, Value batch, Value head, Value token,
-                     Value source) {
-  Value target = rowAddress(tensor, batch, head, token);
+void Tiles::storeRow(Type element, Value target, Value source) {
   forElements(scratch.headDimV, [&](Value d, bool vector) {
     Value x = e.load(vector ? Type(e.vec(f32)) : f32, e.at(source, f32, d));
-    emitStoreFromF32(e, x, e.at(target, tensor.element, d), tensor.element);
+    emitStoreFromF32(e, x, e.at(target, element, d), element);
   });
 }
 
-void Tiles::storeRows(Value batch, Value head, Value rows,
+void Tiles::storeRows(Value batch, Value head, Value rows, Value split, Value splits,
                       llvm::function_ref<Value(Value row)> lse) {
   TensorFields output{offsetof(KernelArgs, o), offsetof(KernelArgs, oStride),
                       op.getOutput().getType().getElementType()};
   TensorFields lses{offsetof(KernelArgs, lse), offsetof(KernelArgs, lseStride), f32};
+  Value whole = e.equal(splits, e.i64(1)), parted = e.lessThan(e.i64(1), splits);
+  Value heads = e.i64(op.getQuery().getType().getDimSize(1));
+  Value batches = e.toI64(e.argument(args, i32, offsetof(KernelArgs, batch)));
+  Value queries = e.toI64(e.argument(args, i32, offsetof(KernelArgs, numQueries)));
   Value staging = e.atByte(memory, scratch.staging);
   e.loop(e.i64(0), rows, e.i64(1), [&](Value row) {
     RowPosition position = queryRow(row);
-    e.when(position.inside, [&] {
-      e.store(lse(row), rowAddress(lses, batch, head, position.position));
-      storeRow(output, batch, head, position.position,
-               e.at(staging, f32, e.mul(row, e.i64(scratch.valueStride))));
+    Value rowHead = headOf(head, row);
+    Value source = e.at(staging, f32, e.mul(row, e.i64(scratch.valueStride)));
+    e.when(e.both(position.inside, whole), [&] {
+      e.store(lse(row), rowAddress(lses, batch, rowHead, position.position));
+      storeRow(output.element, rowAddress(output, batch, rowHead, position.position), source);
+    });
+    e.when(e.both(position.inside, parted), [&] {
+      Value entry = e.add(e.mul(split, batches), batch);
+      for (auto [count, index] : {std::pair(heads, rowHead), std::pair(queries, position.position)})
+        entry = e.add(e.mul(entry, count), index);
+      Value parts = e.argument(args, e.ptr(), offsetof(KernelArgs, partialO));
+      Value partLses = e.argument(args, e.ptr(), offsetof(KernelArgs, partialLse));
+      e.store(lse(row), e.at(partLses, f32, entry));
+      storeRow(f32, e.at(parts, f32, e.mul(entry, e.i64(scratch.headDimV))), source);
     });
   });
 }

@@ -23,8 +23,8 @@ public:
 
   /// Returns how many rows must be computed: up to the last that can exist, a multiple of the block.
   Value enterQueryTile(Value number);
-  /// Calls the body for every tile the query tile visits.
-  void forKeyTiles(Value batch, Value head, Value queryTile,
+  /// Calls the body for every tile that part `split` of `splits` of the query tile visits.
+  void forKeyTiles(Value batch, Value head, Value queryTile, Value split, Value splits,
                    llvm::function_ref<void(const VisitedTile &)> body);
 
   /// Writes the coordinates and positions of the tile's rows to scratch memory, for the next two.
@@ -44,8 +44,10 @@ public:
   /// Asks for some keys and values of the tile that probably comes next; called for every `row`, a multiple
   /// of scratch.rowsAtOnce, of every block, it asks for all.
   void prefetchNext(Value batch, Value kvHead, Value block, Value row);
-  /// Stores the rows of the staging memory that exist, and what `lse` says of them.
-  void storeRows(Value batch, Value head, Value rows, llvm::function_ref<Value(Value row)> lse);
+  /// Stores the rows of the staging memory that exist, and what `lse` says of them; where `splits` is above
+  /// 1, as those of the part `split`.
+  void storeRows(Value batch, Value head, Value rows, Value split, Value splits,
+                 llvm::function_ref<Value(Value row)> lse);
 
 private:
   /// The fields of KernelArgs that say where a tensor is, and its type.
@@ -67,6 +69,8 @@ private:
                     llvm::ArrayRef<Value> lengths, Value count);
   /// Rows that only pad the tile to the blocks are outside.
   RowPosition queryRow(Value row);
+  /// The head of a row of the query tile, of those that follow `head`.
+  Value headOf(Value head, Value row);
   RowPosition keyRow(Value row) { return keyRow(row, keyOrigin); }
   RowPosition keyRow(Value row, llvm::ArrayRef<Value> origin);
   llvm::SmallVector<Value> originOf(Value number, llvm::ArrayRef<int64_t> tile,
@@ -86,7 +90,7 @@ private:
   /// The tile's values as columns of pairs, those of rows outside as zeros.
   void turnValues();
   void turnBlock(Value key, Value d, int64_t elements);
-  void storeRow(const TensorFields &tensor, Value batch, Value head, Value token, Value source);
+  void storeRow(Type element, Value target, Value source);
   void fillCoordinates(int64_t offset, int64_t rows, PositionOf positionOf);
   Value coordinateAddress(int64_t offset, int64_t rows, int64_t d, Value row);
   Value boxWord(Value entry, int64_t index);
