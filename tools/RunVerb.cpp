@@ -49,6 +49,7 @@ static Status runKernel(const Kernel &kernel, const Bindings &bindings, const Ru
   }
   out.visiblePairs = plan->visiblePairs();
   out.blindHeads = plan->blindHeads();
+  out.splits = plan->splits();
   return {};
 }
 

@@ -262,6 +262,39 @@ TEST(CpuKernels, DrawnHeadDimsAndTiles) {
   }
 }
 
+/// Few queries: heads of a group in one tile, narrow blocks, and keys in parts where there are fewer pieces
+/// of work than the two threads.
+TEST(CpuKernels, Decoding) {
+  const std::vector<ref::Mask> masks{ref::causal(), ref::all(), ref::causal() & (ref::window(90) | ref::sink(5)),
+                                     ref::keyLength("kl") & ref::causal(), ref::sink(3) & !ref::sink(3)};
+  for (int seed = 0; seed < ref::draws(120); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    ref::Draw draw(2000 + seed);
+    auto pick = [&](const auto &list) { return list[size_t(draw.between(0, int(list.size()) - 1))]; };
+    Case c;
+    c.type = std::vector{ref::Type::F32, ref::Type::BF16, ref::Type::F16}[size_t(seed % 3)];
+    c.kernel.mask = pick(masks);
+    int64_t queries = draw.between(1, 17), keys = draw.between(1, 700);
+    ref::Shape &shape = c.kernel.shape;
+    shape.tokens = {queries};
+    shape.batch = draw.chance(80) ? 1 : 2;
+    shape.kvHeads = draw.chance(70) ? 1 : 2;
+    shape.heads = shape.kvHeads * pick(std::vector<int64_t>{1, 3, 4, 8, 12});
+    const std::vector<int64_t> dims{16, 33, 64, 80, 128};
+    c.problem = {shape.batch, shape.heads, shape.kvHeads, queries, keys, pick(dims), pick(dims), 0};
+    c.context = ref::crossContext(queries, keys);
+    for (int64_t b = 0; b < shape.batch; ++b)
+      c.context.batchInputs["kl"].push_back(int32_t(draw.between(0, keys)));
+    c.inputs = test::DrawnInputs(c.kernel, c.context);
+    c.spec = specOf(c, shape.tokens);
+    c.tokensBeforeHeads = draw.chance(50);
+    c.isa = static_cast<IsaLevel>(draw.between(0, static_cast<int>(hostIsaLevel())));
+    check(c, draw);
+    if (HasFailure())
+      return;
+  }
+}
+
 TEST(CpuKernels, UnusualKernels) {
   ref::Draw draw(5);
   std::string plan = testing::TempDir() + "attn-cpu-unusual.json";
