@@ -216,7 +216,7 @@ std::string headsChart(const Machine &machine, const TimeAnswer &answer, const W
 
 std::string windowChart(const std::vector<WindowPoint> &points, const WindowPoint &here,
                         const std::string &name) {
-  double least = 1, most = 1, share = 1;
+  double least = std::min(1.0, here.speedUp), most = std::max(1.0, here.speedUp), share = std::min(1.0, here.share);
   for (const WindowPoint &p : points) {
     least = std::min({least, p.speedUp});
     most = std::max({most, p.flop, p.tileMean, p.speedUp});
