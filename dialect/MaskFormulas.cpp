@@ -315,7 +315,8 @@ struct FormulaEmitter {
     Value input = inputs[node.value];
     auto type = cast<RankedTensorType>(input.getType());
     SmallVector<Value> indices;
-    for (auto [d, operand] : llvm::enumerate(ArrayRef(node.operands()).take_front(type.getRank()))) {
+    auto operands = node.operands();
+    for (auto [d, operand] : llvm::enumerate(ArrayRef(operands).take_front(type.getRank()))) {
       if (type.getDimSize(d) == 1) {
         indices.push_back(arith::ConstantIndexOp::create(builder, loc, 0));
         continue;
