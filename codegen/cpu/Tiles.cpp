@@ -354,7 +354,7 @@ void Tiles::fillTable(int64_t table, llvm::function_ref<Value(Value)> addressOf)
 
 void Tiles::fillSources(Value batch, Value head) {
   Value keys = e.atByte(memory, scratch.keyTable), values = e.atByte(memory, scratch.valueTable);
-  e.loop(0, scratch.paddedKeys, 1, [&](Value row) {
+  e.loop(0, scratch.paddedKeys + scratch.rowsAtOnce, 1, [&](Value row) {
     RowPosition position = keyRow(row);
     e.store(sourceOf(keyFields(), batch, head, position), e.at(keys, e.ptr(), row));
     e.store(sourceOf(valueFields(), batch, head, position), e.at(values, e.ptr(), row));
@@ -364,8 +364,16 @@ void Tiles::fillSources(Value batch, Value head) {
 void Tiles::loadKeys(Value batch, Value head) {
   TensorFields tensor = keyFields();
   auto inTensor = [&](Value row) { return sourceOf(tensor, batch, head, keyRow(row)); };
+  auto entry = [&](int64_t table, Value row) {
+    return e.load(e.ptr(), e.at(e.atByte(memory, table), e.ptr(), row));
+  };
+  // Meanwhile keys of some rows further on and the values come closer.
   auto fromTable = [&](Value row) {
-    return e.load(e.ptr(), e.at(e.atByte(memory, scratch.keyTable), e.ptr(), row));
+    constexpr int64_t kAhead = 8;
+    int64_t bytes = tensor.element.getIntOrFloatBitWidth() / 8;
+    e.prefetch(entry(scratch.keyTable, e.add(row, e.i64(kAhead))), scratch.headDimQk * bytes);
+    e.prefetch(entry(scratch.valueTable, row), scratch.headDimV * bytes);
+    return entry(scratch.keyTable, row);
   };
   if (scratch.keysInPlace)
     return fillTable(scratch.keyTable, inTensor);
