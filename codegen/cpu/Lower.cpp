@@ -134,9 +134,10 @@ private:
   Value scores(Value key, int64_t vector) {
     return scores(key, e.i64(vector * e.machine.width));
   }
-  Value acc(Value row, int64_t vector) {
-    return inColumns(ofBlock(scratch.acc, scratch.accRows), row, e.i64(vector * e.machine.width));
+  Value acc(Value row, Value column) {
+    return inColumns(ofBlock(scratch.acc, scratch.accRows), row, column);
   }
+  Value acc(Value row, int64_t vector) { return acc(row, e.i64(vector * e.machine.width)); }
   Value ofQuery(int64_t offset, Value row) { return e.at(buffer(offset), f32, row); }
   Value ofQuery(int64_t offset, int64_t vector) {
     return ofQuery(offset, e.add(block, e.i64(vector * e.machine.width)));
@@ -452,27 +453,24 @@ private:
   }
 
   void lowerFinish() {
-    forBlocks([&] {
-      for (int64_t v = 0; v < e.machine.vectors; ++v)
-        finishVector(v);
-    });
+    forBlocks([&] { forBlockVectors([&](Value column) { finishVector(column); }); });
     tiles.storeRows(e.toI64(batch), e.toI64(head), rows, split, splits,
                     [&](Value row) { return lseOf(row); });
   }
 
   /// acc / sum of a vector of queries, as rows, to the staging memory.
-  void finishVector(int64_t v) {
+  void finishVector(Value column) {
     const int64_t width = e.machine.width;
-    Value sum = e.load(vector(), ofQuery(scratch.sum, v));
+    Value firstRow = e.add(block, column);
+    Value sum = e.load(vector(), ofQuery(scratch.sum, firstRow));
     Value zero = e.splat(e.f32(0));
     Value empty = e.compareF(arith::CmpFPredicate::OEQ, sum, zero);
     Value inverse = e.select(
         empty, zero, arith::DivFOp::create(e.b, e.loc, e.splat(e.f32(1)), sum));
-    Value firstRow = e.add(block, e.i64(v * width));
     e.loop(0, scratch.accRows, width, [&](Value d) {
       SmallVector<Value> columns;
       for (int64_t i = 0; i < width; ++i)
-        columns.push_back(e.mulF(e.load(vector(), acc(e.add(d, e.i64(i)), v)), inverse));
+        columns.push_back(e.mulF(e.load(vector(), acc(e.add(d, e.i64(i)), column)), inverse));
       for (auto [i, row] : llvm::enumerate(emitTransposed(e, columns))) {
         Value offset = e.mul(e.add(firstRow, e.i64(i)), e.i64(scratch.valueStride));
         e.store(row, e.at(buffer(scratch.staging), f32, e.add(offset, d)));

@@ -248,14 +248,15 @@ void TileMap::findStretches() {
   if (knowsData || hasModulus || geo.keyTile[0] == 0 || geo.queryTile[0] % geo.keyTile[0] != 0)
     return;
   int64_t tiles = geo.queryTiles(0);
-  int failures = 0;
+  // An interval's tiles are found quickly one by one.
+  int failures = 0, patience = interval ? 2 : 6, farthest = interval ? 8 : 6;
   for (int64_t t = 0; t + kShortest <= tiles;) {
     int64_t count = straightTiles(t);
     if (count >= kShortest && addStretch(t, count)) {
       t += count;
       failures = 0;
     } else {
-      t += int64_t(1) << std::min(failures++ / 6, 6);
+      t += int64_t(1) << std::min(failures++ / patience, farthest);
     }
   }
 }

@@ -46,9 +46,20 @@ static std::vector<TileClass> merged(std::vector<TileClass> classes) {
 }
 
 std::vector<TileClass> classesOf(const TileMap &map) {
+  // Most masks have a few classes, which take turns: they are not to be sorted again and again.
+  constexpr size_t kFew = 8;
   std::vector<TileClass> classes;
-  for (const VisitRun &run : map.visits())
-    classes.push_back({run.queryTiles, run.full, run.visited - run.full});
+  for (const VisitRun &run : map.visits()) {
+    int64_t partial = run.visited - run.full;
+    auto end = classes.begin() + int64_t(std::min(classes.size(), kFew));
+    auto it = std::find_if(classes.begin(), end, [&](const TileClass &c) {
+      return c.full == run.full && c.partial == partial;
+    });
+    if (it != end)
+      it->tiles += run.queryTiles;
+    else
+      classes.push_back({run.queryTiles, run.full, partial});
+  }
   return merged(std::move(classes));
 }
 
