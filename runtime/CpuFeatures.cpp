@@ -1,7 +1,5 @@
 #include "runtime/CpuFeatures.h"
 
-#include <algorithm>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif

@@ -386,7 +386,8 @@ double LaunchPlan::visiblePairs() const {
   return total;
 }
 
-/// One row of the output: the parts' outputs, each by the share of its keys in the sum of exponentials.
+/// One row of the output: the parts' outputs, each by the share of its keys in the sum of exponentials. A
+/// part without a key says nothing; a NaN of any part is one of the row.
 static void mergeRow(const KernelArgs &args, const KernelInfo &info, int64_t row) {
   int64_t rows = args.batch * info.heads * args.numQueries, dim = info.headDimV;
   int64_t index[3] = {row / args.numQueries / info.heads, row / args.numQueries % info.heads,
@@ -398,10 +399,11 @@ static void mergeRow(const KernelArgs &args, const KernelInfo &info, int64_t row
   for (int64_t s = 0; s < args.splits; ++s)
     most = std::max(most, args.partialLse[s * rows + row]);
   std::vector<float> weights(size_t(args.splits), 0.0f), output(size_t(dim), 0.0f);
-  for (int64_t s = 0; s < args.splits && std::isfinite(most); ++s)
-    sum += weights[size_t(s)] = std::exp(args.partialLse[s * rows + row] - most);
   for (int64_t s = 0; s < args.splits; ++s)
-    if (weights[size_t(s)] != 0) // or NaN
+    if (float lse = args.partialLse[s * rows + row]; lse != -std::numeric_limits<float>::infinity())
+      sum += weights[size_t(s)] = std::exp(lse - most);
+  for (int64_t s = 0; s < args.splits; ++s)
+    if (weights[size_t(s)] != 0)
       for (int64_t d = 0; d < dim; ++d)
         output[size_t(d)] += weights[size_t(s)] / sum * args.partialO[(s * rows + row) * dim + d];
   args.lse[offsetIn(args.lseStride)] = sum != 0 ? most + std::log(sum) : most;

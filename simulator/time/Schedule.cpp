@@ -28,7 +28,7 @@ static double makespanInTurn(const std::vector<Job> &jobs, int64_t workers) {
 
 namespace {
 /// Workers that are free at the same time. A class of tiles splits at most one group in two, so that
-/// there are no more groups than classes, however many workers there are.
+/// there is at most one group more than classes, however many workers there are.
 struct Group {
   double load;
   int64_t workers;

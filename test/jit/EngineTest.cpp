@@ -111,6 +111,28 @@ TEST(Engine, LseIsOptional) {
   EXPECT_EQ(valuesOf<float>(with.o), valuesOf<float>(without.o));
 }
 
+TEST(Engine, ANaNIsSeenThroughKeysInParts) {
+  for (unsigned threads : {1u, 2u}) {
+    auto kernel = Engine({{}, threads}).compile(
+        "kernel k { heads 1 head_dim 32 dtype f32 tokens [1] kv_tokens [?] mask all }");
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    Tensor q = *Tensor::randomNormal({1, 1, 1, 32}, DType::F32, 1),
+           k = *Tensor::randomNormal({1, 1, 1000, 32}, DType::F32, 2),
+           v = *Tensor::randomNormal({1, 1, 1000, 32}, DType::F32, 3),
+           o = *Tensor::zeros({1, 1, 1, 32}, DType::F32), lse = *Tensor::zeros({1, 1, 1}, DType::F32);
+    q.view().set({0, 0, 0, 5}, NAN);
+    Bindings bindings;
+    bindings.q = q.view(), bindings.k = k.view(), bindings.v = v.view(), bindings.o = o.view();
+    bindings.lse = lse.view();
+    auto plan = kernel->plan(bindings);
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_EQ(plan->splits(), threads);
+    ASSERT_TRUE(kernel->run(*plan));
+    EXPECT_TRUE(std::isnan(o.view().at({0, 0, 0, 0}))) << threads << " threads";
+    EXPECT_TRUE(std::isnan(lse.view().at({0, 0, 0}))) << threads << " threads";
+  }
+}
+
 TEST(Engine, RowsWithoutAKey) {
   auto kernel = Engine({{}, 1}).compile(
       "kernel none { heads 1 head_dim 16 dtype f32 tokens [20] mask !causal }");
