@@ -1,4 +1,5 @@
-// How long somebody waits for a kernel: compiled for the first time, taken from the disk, and asked for again.
+// How long somebody waits for a kernel: compiled for the first time, taken from the disk, asked for again, and
+// the generic kernel that does without.
 //
 //   latency [--runs=9] [--json]
 //
@@ -80,12 +81,23 @@ int compileForGpu(const Spec &spec, const std::string &folder) {
   return made ? tell(total, before, c) : 1;
 }
 
+int makeGeneric(const Spec &spec) {
+  auto begin = Clock::now();
+  Engine engine({{}, 0, {"", 0}});
+  double before = millisecondsSince(begin);
+  Expected<Kernel> kernel = engine.genericKernel(spec.text);
+  double total = millisecondsSince(begin);
+  return kernel ? tell(total, before, Compilation(llvm::errs())) : 1;
+}
+
 /// What this program does as a process of its own: `latency --child KIND SPEC FOLDER`.
 int child(char **words) {
   std::string kind = words[0], folder = words[2];
   if (kind == "start")
     return 0;
   const Spec &spec = kSpecs[std::atoi(words[1])];
+  if (kind == "generic")
+    return makeGeneric(spec);
   return kind == "cpu" ? compileForCpu(spec, folder) : compileForGpu(spec, folder);
 }
 
@@ -181,6 +193,7 @@ std::vector<Row> rows(int runs, const std::string &folder) {
     }
     rows.push_back(rowOf("CPU, first, kept", spec, 150, stored));
     rows.push_back(rowOf("CPU, from disk", spec, 10, repeat("cpu", i, folder)));
+    rows.push_back(rowOf("CPU, generic", spec, 0, repeat("generic", i, "")));
     rows.push_back(again(spec, runs));
     if (std::string_view(spec.name).find("f32") != std::string_view::npos)
       continue; // no tensor cores for it on sm_80

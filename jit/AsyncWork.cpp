@@ -50,6 +50,12 @@ bool Compiling::waitFor(std::chrono::nanoseconds time) const {
   return task->kernel.wait_for(time) == std::future_status::ready;
 }
 Expected<Kernel> Compiling::get() const { return task->kernel.get(); }
+Expected<Kernel> Compiling::getOrGeneric() const {
+  if (isReady())
+    return get();
+  const Expected<Kernel> &generic = task->generic();
+  return generic && !isReady() ? generic : get();
+}
 void Compiling::cancel() const { task->isCancelled = true; }
 
 } // namespace attn

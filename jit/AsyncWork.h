@@ -17,6 +17,17 @@ struct Compiling::Task {
   std::atomic<bool> isCancelled = false;
   std::promise<Expected<Kernel>> promise;
   const std::shared_future<Expected<Kernel>> kernel{promise.get_future()};
+
+  /// Made once, by whoever asks first. Does not keep the engine.
+  const Expected<Kernel> &generic() {
+    std::call_once(genericIsMade, [&] { genericKernel.emplace(makeGeneric()); });
+    return *genericKernel;
+  }
+  std::function<Expected<Kernel>()> makeGeneric;
+
+private:
+  std::once_flag genericIsMade;
+  std::optional<Expected<Kernel>> genericKernel;
 };
 
 /// Work that answers a task exactly once: where it is destroyed unfinished, with an error.

@@ -1,6 +1,7 @@
 #include "jit/Engine.h"
 
 #include "codegen/cpu/EmitCpu.h"
+#include "codegen/generic/EmitGeneric.h"
 #include "jit/AsyncWork.h"
 #include "jit/CodeMemory.h"
 #include "jit/CompilerIdentity.h"
@@ -20,7 +21,8 @@ namespace attn {
 struct Kernel::Code {
   KernelInfo info;
   std::shared_ptr<const void> memory; ///< what the function lies in
-  CpuKernel function;
+  CpuKernel function; ///< null where something else does the work
+  CpuWork work;
   double compileSeconds;
   bool isFromCache;
   std::shared_ptr<WorkerPool> pool;
@@ -94,8 +96,8 @@ Expected<std::shared_ptr<Kernel::Code>> Engine::State::codeOf(const Package &pac
     return address.takeError();
   auto function = reinterpret_cast<CpuKernel>(*address);
   return std::make_shared<Kernel::Code>(
-      Kernel::Code{package.kernel(), std::make_shared<CodeObject>(std::move(*object)), function, 0,
-                   isFromCache, pool});
+      Kernel::Code{package.kernel(), std::make_shared<CodeObject>(std::move(*object)), function,
+                   function, 0, isFromCache, pool});
 }
 
 /// Without a linker's help, and without a trace.
@@ -125,7 +127,7 @@ Engine::State::compileInProcess(Compilation &c, const CompileRequest &request) {
     auto function = reinterpret_cast<CpuKernel>(*address);
     auto owner = std::make_shared<CodeMemory>(std::move(*memory));
     return std::make_shared<Kernel::Code>(
-        Kernel::Code{std::move(*info), std::move(owner), function, 0, false, pool});
+        Kernel::Code{std::move(*info), std::move(owner), function, function, 0, false, pool});
   });
 }
 
@@ -184,6 +186,46 @@ static attn::Error wholeError(std::string text, const attn::Error &rest) {
   return attn::Error{StringRef(text).rtrim('\n').str(), {}};
 }
 
+/// A loaded spec as a kernel that interprets it; an error has nothing to say beyond the diagnostics.
+static Expected<std::shared_ptr<Kernel::Code>>
+interpreted(Compilation &c, const CompileRequest &request, std::shared_ptr<WorkerPool> pool) {
+  TilingOptions tiling;
+  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
+  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
+  auto kernel = std::make_shared<generic::GenericKernel>();
+  FailureOr<KernelInfo> info = tileForLaunch(
+      c, request.kernel, *findTarget("cpu"), tiling,
+      [&](tile::AttentionOp op) -> FailureOr<KernelInfo> {
+        FailureOr<generic::GenericKernel> made = generic::genericKernel(op);
+        if (failed(made))
+          return failure();
+        *kernel = std::move(*made);
+        return kernel->info;
+      });
+  if (failed(info))
+    return attn::Error();
+  CpuWork work = [kernel](const KernelArgs *args, int64_t ticket, void *scratch) {
+    kernel->run(*args, ticket, scratch);
+  };
+  return std::make_shared<Kernel::Code>(
+      Kernel::Code{std::move(*info), kernel, nullptr, std::move(work), 0, false, std::move(pool)});
+}
+
+static Expected<Kernel> genericKernelOf(std::string_view spec, const CompileRequest &request,
+                                        std::shared_ptr<WorkerPool> pool) {
+  auto begin = Clock::now();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  Compilation c(os);
+  if (failed(c.loadText(spec, request.name)))
+    return wholeError(text, {});
+  auto code = interpreted(c, request, std::move(pool));
+  if (!code)
+    return wholeError(text, code.error());
+  (*code)->compileSeconds = secondsSince(begin);
+  return Kernel(std::move(*code)).withWarnings(text);
+}
+
 KernelMemo::Made Engine::State::compileText(const CompileRequest &request, const Watcher &watcher,
                                             Load load) {
   std::string text;
@@ -225,6 +267,9 @@ Expected<Kernel> Engine::compile(std::string_view spec, const CompileRequest &re
 Compiling Engine::compileAsync(std::string spec, CompileRequest request,
                                AsyncOptions options) const {
   auto task = std::make_shared<Compiling::Task>();
+  task->makeGeneric = [spec, request, pool = state->pool] {
+    return genericKernelOf(spec, request, pool);
+  };
   // Work of the engine's own thread must not keep the engine alive: that thread would end itself.
   std::shared_ptr<State> kept = options.executor ? state : nullptr;
   auto compile = [task, kept, state = state.get(), spec = std::move(spec),
@@ -241,6 +286,10 @@ Compiling Engine::compileAsync(std::string spec, CompileRequest request,
   else
     state->queue.add(std::move(work));
   return Compiling(std::move(task));
+}
+
+Expected<Kernel> Engine::genericKernel(std::string_view spec, const CompileRequest &request) const {
+  return genericKernelOf(spec, request, state->pool);
 }
 
 Expected<Package> Engine::package(std::string_view spec, const PackageRequest &request) const {
@@ -289,6 +338,7 @@ Kernel Kernel::withWarnings(std::string text) const {
 }
 const KernelInfo &Kernel::info() const { return code->info; }
 CpuKernel Kernel::function() const { return code->function; }
+bool Kernel::isGeneric() const { return !code->function; }
 double Kernel::compileSeconds() const { return code->compileSeconds; }
 bool Kernel::isFromCache() const { return code->isFromCache; }
 
@@ -300,7 +350,7 @@ Expected<RunReport> Kernel::run(const LaunchPlan &plan) const {
   if (!plan.isFor(code->info))
     return makeError("the plan was made for another kernel than '{}'", code->info.name);
   auto begin = Clock::now();
-  if (Status status = runOnCpu(plan, code->info, code->function, *code->pool); !status)
+  if (Status status = runOnCpu(plan, code->info, code->work, *code->pool); !status)
     return status.error();
   return RunReport{secondsSince(begin), plan.visitedTiles, plan.fullTiles, plan.allTiles};
 }

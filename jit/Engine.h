@@ -58,8 +58,10 @@ struct RunReport {
 class Kernel {
 public:
   const KernelInfo &info() const;
-  /// The address of the code, for callers with their own threads.
+  /// The address of the code, for callers with their own threads. Null of a generic kernel.
   CpuKernel function() const;
+  /// Whether it interprets its spec (Engine::genericKernel).
+  bool isGeneric() const;
   /// What the compiler warned of, as attnc prints it; empty when there was nothing.
   const std::string &warnings() const { return warningText; }
   Kernel withWarnings(std::string text) const;
@@ -104,6 +106,10 @@ public:
   /// Waits. An error, besides those of compiling, where it was cancelled or its executor has dropped
   /// the work.
   Expected<Kernel> get() const;
+  /// For callers who have work already: the kernel if it is ready, else a generic one
+  /// (Engine::genericKernel), which the first call makes on the thread of the caller. Waits like get()
+  /// where there can be none, and answers as get() does where the spec is wrong.
+  Expected<Kernel> getOrGeneric() const;
   /// The compilation stops before its next phase, unless it is ready by then. Others that have asked
   /// for the same kernel get theirs.
   void cancel() const;
@@ -133,6 +139,9 @@ public:
   /// then is cancelled, and the engine waits for the phase that is under way.
   Compiling compileAsync(std::string spec, CompileRequest request = {},
                          AsyncOptions options = {}) const;
+  /// Without compiling, in some milliseconds: a kernel that interprets the spec. It takes the same
+  /// tensors, is right for the same masks and scores, and is many times slower. Is not kept.
+  Expected<Kernel> genericKernel(std::string_view spec, const CompileRequest &request = {}) const;
   /// For callers that have MLIR: a loaded module (jit/Compilation.h), which is consumed.
   /// Diagnostics go where that compilation sends them; the error's message holds what is left to
   /// say, if anything.

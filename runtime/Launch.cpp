@@ -417,7 +417,7 @@ static void mergeParts(const KernelArgs &args, const KernelInfo &info, WorkerPoo
            [&](uint64_t row, unsigned) { mergeRow(args, info, int64_t(row)); });
 }
 
-Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, CpuKernel kernel,
+Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
                 WorkerPool &pool) {
   constexpr int64_t kLine = 64;
   int64_t perWorker = (info.scratchBytes + kLine - 1) / kLine * kLine;

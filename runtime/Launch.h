@@ -12,6 +12,7 @@
 #include "runtime/Tensor.h"
 #include "runtime/WorkerPool.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -114,7 +115,10 @@ Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings
 Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, int64_t length,
                                           const char *what);
 
+/// What a CpuKernel does, by something that is more than an address. Called from many threads.
+using CpuWork = std::function<void(const KernelArgs *args, int64_t ticket, void *scratch)>;
 /// Runs a CPU kernel on the pool and returns when it has finished.
-Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, CpuKernel kernel, WorkerPool &pool);
+Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
+                WorkerPool &pool);
 
 } // namespace attn

@@ -162,5 +162,53 @@ TEST(Async, AnExecutorKeepsItsEngine) {
   expectRight(compiling->get(), 3);
 }
 
+TEST(Async, AGenericKernelInTheMeantime) {
+  Engine engine(kNoDisk);
+  Desk desk;
+  Compiling compiling = engine.compileAsync(specOf(3), {}, desk.options());
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      Expected<Kernel> kernel = compiling.getOrGeneric();
+      expectRight(kernel, 3);
+      EXPECT_TRUE(kernel->isGeneric());
+      EXPECT_EQ(kernel->function(), nullptr);
+    });
+  threads.clear();
+  EXPECT_FALSE(compiling.isReady());
+  EXPECT_EQ(&compiling.getOrGeneric()->info(), &compiling.getOrGeneric()->info()) << "made once";
+  desk.works[0]();
+  Expected<Kernel> kernel = compiling.getOrGeneric();
+  expectRight(kernel, 3);
+  EXPECT_FALSE(kernel->isGeneric());
+  EXPECT_NE(kernel->function(), nullptr);
+}
+
+TEST(Async, AGenericKernelOfAnEngineThatIsGone) {
+  std::optional<Compiling> compiling;
+  std::optional<Expected<Kernel>> kernel;
+  {
+    Engine engine(kNoDisk);
+    compiling = engine.compileAsync(specOf(3), {},
+                                    {[](std::function<void()> work) {
+                                       static std::vector<std::function<void()>> never;
+                                       never.push_back(std::move(work));
+                                     },
+                                     {}});
+    kernel = compiling->getOrGeneric();
+  }
+  expectRight(*kernel, 3);
+  expectRight(compiling->getOrGeneric(), 3);
+}
+
+TEST(Async, MistakesAreSaidOnceToWhoTakesAGenericKernel) {
+  Engine engine(kNoDisk);
+  std::string spec = "kernel k { heads 1 head_dim 16 dtype f32 tokens [40] mask windw(3) }";
+  auto kernel = engine.compileAsync(spec).getOrGeneric();
+  ASSERT_FALSE(kernel);
+  EXPECT_EQ(kernel.error().message, engine.compile(spec).error().message);
+  EXPECT_EQ(engine.genericKernel(spec).error().message, kernel.error().message);
+}
+
 } // namespace
 } // namespace attn

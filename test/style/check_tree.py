@@ -23,14 +23,16 @@ ARROWS = {
     "passes/": ["passes/", "dialect/", "simulator/"],
     "codegen/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h", "runtime/CpuFeatures.h"],
     "codegen/cpu/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h", "runtime/CpuFeatures.h"],
+    "codegen/generic/": ["codegen/", "dialect/", "runtime/KernelInfo.h"],
     "codegen/nvvm/": ["codegen/", "dialect/", "runtime/KernelInfo.h", "runtime/DType.h"],
     "runtime/": ["runtime/", ALGEBRA],
     "test/reference/": ["test/reference/"],
 }
 # Arrows that the prefixes above would allow.
 FORBIDDEN = {
-    "codegen/cpu/": ["codegen/nvvm/"],
-    "codegen/nvvm/": ["codegen/cpu/"],
+    "codegen/cpu/": ["codegen/generic/", "codegen/nvvm/"],
+    "codegen/generic/": ["codegen/cpu/", "codegen/nvvm/"],
+    "codegen/nvvm/": ["codegen/cpu/", "codegen/generic/"],
 }
 ROOMS = ["bench", "codegen", "dialect", "frontend", "jit", "passes", "runtime", "simulator", "test", "tools"]
 # These build where LLVM is absent.

@@ -63,7 +63,8 @@ struct Stored {
   TensorView view;
 };
 
-/// Counts in `ran` unless the compiler refuses the mask.
+/// Counts in `ran` unless the compiler refuses the mask. What is right of the compiled kernel has to be right
+/// of the generic one.
 void check(const Case &c, ref::Draw &draw, int *ran = nullptr) {
   EngineOptions options;
   options.isa = c.isa;
@@ -71,39 +72,45 @@ void check(const Case &c, ref::Draw &draw, int *ran = nullptr) {
   CompileRequest request;
   request.queryTile = c.queryTile;
   request.keyTile = c.keyTile;
-  Expected<Kernel> kernel = Engine(options).compile(c.spec, request);
+  Engine engine(options);
+  Expected<Kernel> kernel = engine.compile(c.spec, request);
+  Expected<Kernel> generic = engine.genericKernel(c.spec, request);
   if (!kernel && test::isRefused(kernel.error().message))
     return;
   if (ran)
     ++*ran;
   ASSERT_TRUE(kernel) << kernel.error().message << c.spec;
+  ASSERT_TRUE(generic) << generic.error().message << c.spec;
   const ref::Problem &p = c.problem;
   std::vector<double> q = draw.normals(p.qSize(), c.type), k = draw.normals(p.kSize(), c.type),
                       v = draw.normals(p.vSize(), c.type);
   Stored sq(c, p.heads, p.nq, p.qkDim, &q), sk(c, p.kvHeads, p.nk, p.qkDim, &k),
-      sv(c, p.kvHeads, p.nk, p.vDim, &v), so(c, p.heads, p.nq, p.vDim, nullptr);
-  std::vector<float> lse(p.lseSize(), NAN);
-  Bindings bindings;
-  bindings.q = sq.view;
-  bindings.k = sk.view;
-  bindings.v = sv.view;
-  bindings.o = so.view;
-  bindings.lse = TensorView(lse.data(), DType::F32, {p.batch, p.heads, p.nq});
-  c.inputs.bind(bindings);
-  Expected<RunReport> run = kernel->run(bindings);
-  ASSERT_TRUE(run) << run.error().message << "\n" << c.spec;
-
+      sv(c, p.kvHeads, p.nk, p.vDim, &v);
   ref::Sees sees = ref::seesOf(c.kernel, c.context);
   ref::ZeroKeys zeroKeys = ref::zeroKeysOf(c.kernel, c.context);
   ref::Result expected = ref::attention(p, q, k, v, sees, c.score, zeroKeys);
-  std::vector<float> o = so.read();
-  ref::Report report;
-  if (c.type == ref::Type::F32)
-    report = ref::compareF32(o, lse, expected);
-  else
-    report = ref::compareRounded(c.type, o, lse, expected,
-                                 ref::denseRounded(c.type, p, q, k, v, sees, c.score, zeroKeys));
-  EXPECT_TRUE(report.ok) << report.message << "\n" << c.spec << isaLevelName(c.isa);
+  ref::Result yardstick;
+  if (c.type != ref::Type::F32)
+    yardstick = ref::denseRounded(c.type, p, q, k, v, sees, c.score, zeroKeys);
+
+  for (const Kernel *tested : {&*kernel, &*generic}) {
+    Stored so(c, p.heads, p.nq, p.vDim, nullptr);
+    std::vector<float> lse(p.lseSize(), NAN);
+    Bindings bindings;
+    bindings.q = sq.view;
+    bindings.k = sk.view;
+    bindings.v = sv.view;
+    bindings.o = so.view;
+    bindings.lse = TensorView(lse.data(), DType::F32, {p.batch, p.heads, p.nq});
+    c.inputs.bind(bindings);
+    Expected<RunReport> run = tested->run(bindings);
+    ASSERT_TRUE(run) << run.error().message << "\n" << c.spec;
+    ref::Report report = c.type == ref::Type::F32
+                             ? ref::compareF32(so.read(), lse, expected)
+                             : ref::compareRounded(c.type, so.read(), lse, expected, yardstick);
+    EXPECT_TRUE(report.ok) << report.message << "\n" << c.spec
+                           << (tested->isGeneric() ? "generic" : isaLevelName(c.isa));
+  }
 }
 
 //===----------------------------------------------------------------------===//

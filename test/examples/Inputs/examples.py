@@ -1,6 +1,6 @@
 """examples.py FOLDER JOB: does one job with every kernel of every spec in FOLDER, on two workers.
 
-Jobs: cpu, ptx, ptxas, show, simulate, explain, run, listed. A new spec in the folder is found by itself. Lengths that a
+Jobs: cpu, aarch64, ptx, ptxas, show, simulate, explain, run, listed. A new spec in the folder is found by itself. Lengths that a
 spec leaves open are bound to several numbers. What fails is printed with its command and its output."""
 
 import concurrent.futures
@@ -102,6 +102,19 @@ def compile_for(target, phase):
     return job
 
 
+def compile_for_aarch64(kernel, folder):
+    """The code for a plain processor asks nothing of one that only an x86 can do."""
+    ir, out = os.path.join(folder, "out.ll"), os.path.join(folder, "out.o")
+    attnc("compile", kernel.spec, f"--kernel={kernel.name}", "--isa=baseline", "--emit=llvm", "-o", ir)
+    command = ["llc", "-mtriple=aarch64-linux-gnu", "-filetype=obj", ir, "-o", out]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)}\n{done.stdout}")
+    with open(out, "rb") as file:
+        machine = file.read(20)[18:]
+    assert machine == b"\xb7\x00", f"e_machine is {machine}, but of AArch64 183"
+
+
 def assemble(kernel, folder):
     if kernel.dtype == "f32":
         return
@@ -158,6 +171,7 @@ def listed(kernel, _):
 
 JOBS = {
     "cpu": compile_for("cpu", "llvm"),
+    "aarch64": compile_for_aarch64,
     "ptx": compile_for("sm_80", "ptx"),
     "ptxas": assemble,
     "show": show,
