@@ -25,38 +25,26 @@ namespace {
 
 struct Mask {
   const char *name, *tokens, *text;
-  std::vector<int64_t> tile;           ///< of queries and keys; empty: chosen by the compiler
   std::vector<int64_t> documents = {}; ///< lengths, where the mask reads labels
 };
 
 /// 4096 tokens each; the first is what the others are compared with. Boxes of whole strides make a
 /// neighbourhood perfectly block-sparse: every visited tile is full.
 const std::vector<Mask> kMasks = {
-    {"dense", "[4096]", "mask all", {}},
-    {"2-D blocks of 24x48",
-     "[64, 64]",
-     "mask neighborhood(window = [24, 48], stride = [8, 16])",
-     {8, 16}},
-    {"3-D blocks of 12x12x16",
-     "[16, 16, 16]",
-     "mask neighborhood(window = [12, 12, 16], stride = [4, 4, 8])",
-     {4, 4, 8}},
-    {"1-D blocks of 1152", "[4096]", "mask neighborhood(window = 1152, stride = 128)", {}},
+    {"dense", "[4096]", "mask all"},
+    {"2-D blocks of 24x48", "[64, 64]", "mask neighborhood(window = [24, 48], stride = [8, 16])"},
+    {"3-D blocks of 12x12x16", "[16, 16, 16]", "mask neighborhood(window = [12, 12, 16], stride = [4, 4, 8])"},
+    {"1-D blocks of 1152", "[4096]", "mask neighborhood(window = 1152, stride = 128)"},
     {"documents of 1024",
      "[4096]",
      "input document : i32[tokens] mask same(document)",
-     {},
      {1024, 1024, 1024, 1024}},
-    {"documents, ragged",
-     "[4096]",
-     "input document : i32[tokens] mask same(document)",
-     {},
-     {1100, 1397, 1599}},
-    {"causal", "[4096]", "mask causal", {}},
-    {"window(1024)", "[4096]", "mask window(1024)", {}},
-    {"causal, window(1200)", "[4096]", "mask causal & window(1200)", {}},
-    {"2-D window of 25x25", "[64, 64]", "mask neighborhood(window = [25, 25])", {8, 16}},
-    {"3-D window of 9x9x9", "[16, 16, 16]", "mask neighborhood(window = [9, 9, 9])", {4, 4, 8}},
+    {"documents, ragged", "[4096]", "input document : i32[tokens] mask same(document)", {1100, 1397, 1599}},
+    {"causal", "[4096]", "mask causal"},
+    {"window(1024)", "[4096]", "mask window(1024)"},
+    {"causal, window(1200)", "[4096]", "mask causal & window(1200)"},
+    {"2-D window of 25x25", "[64, 64]", "mask neighborhood(window = [25, 25])"},
+    {"3-D window of 9x9x9", "[16, 16, 16]", "mask neighborhood(window = [9, 9, 9])"},
 };
 
 struct Family {
@@ -131,12 +119,8 @@ public:
 private:
   Tensor random(uint64_t seed) const { return take(Tensor::randomNormal(shape, dtype, seed)); }
   Kernel compile(const Family &family, const Engine &engine) const {
-    CompileRequest request;
-    request.queryTile = request.keyTile = mask.tile;
-    return take(
-        engine.compile(fmt::format("kernel k {{ heads {} head_dim {} dtype {} tokens {} {} }}",
-                                   shape[1], headDim, family.dtype, mask.tokens, mask.text),
-                       request));
+    return take(engine.compile(fmt::format("kernel k {{ heads {} head_dim {} dtype {} tokens {} {} }}",
+                                           shape[1], headDim, family.dtype, mask.tokens, mask.text)));
   }
 };
 

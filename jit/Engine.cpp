@@ -106,6 +106,7 @@ Engine::State::compileInProcess(Compilation &c, const CompileRequest &request) {
   TilingOptions tiling;
   tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
   tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
+  tiling.machine = isaLevelName(isa);
   FailureOr<KernelInfo> info =
       tileForLaunch(c, request.kernel, *findTarget("cpu"), tiling,
                     [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });

@@ -82,6 +82,8 @@ private:
     }
     for (IsaLevel isa : isas) {
       c.restart(spec);
+      TilingOptions tiling = this->tiling;
+      tiling.machine = isaLevelName(isa);
       FailureOr<KernelInfo> info = tileForLaunch(
           c, "", target, tiling, [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });
       if (failed(info))

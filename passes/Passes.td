@@ -22,14 +22,15 @@ def TileAttention : Pass<"attn-tile-attention", "::mlir::ModuleOp"> {
     Masks become the distinct masks and, per head, which one; the predicate of partial tiles is emitted
     from the masks' formulas, one region for all heads whose masks differ in constants alone. A layout
     of several dimensions is flattened when every mask is linear and no tile of that rank is asked for.
-    For a GPU, tiles that nobody asked for are those of the least predicted time (simulator/TileChooser.h).
+    Tiles that nobody asked for are, for a GPU, those of the least predicted time (simulator/TileChooser.h), and
+    for a processor those of the least work (simulator/CpuTiles.h).
     Needs canonical masks. Promises that exactly the tiles with a visible pair are visited.
   }];
   let options = [
     ListOption<"queryTile", "query-tile", "int64_t", "extents of a query tile; chosen when absent">,
     ListOption<"keyTile", "key-tile", "int64_t", "extents of a key tile; chosen when absent">,
     Option<"machine", "machine", "std::string", /*default=*/"\"\"",
-           "the GPU for which tiles are chosen; the target's first one when absent">
+           "the GPU, or the ISA level, for which tiles are chosen; the target's first one when absent">
   ];
   let dependentDialects = ["::attn::tile::TileDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];

@@ -11,7 +11,8 @@ namespace attn {
 /// Tile extents per dimension of the token layout; empty: chosen by the compiler.
 struct TilingOptions {
   llvm::SmallVector<int64_t> queryTile, keyTile;
-  /// The GPU for which they are chosen, a name of simulator/time/Machine.h; empty: the target's first one.
+  /// For which they are chosen: a GPU, by its name in simulator/time/Machine.h, empty for the target's first
+  /// one; or the ISA level of a processor, by its name in runtime/CpuFeatures.h, empty for AVX-512.
   std::string machine;
 };
 

@@ -3,6 +3,7 @@
 #include "dialect/MaskFormulas.h"
 #include "dialect/Targets.h"
 #include "dialect/WarpPlan.h"
+#include "simulator/CpuTiles.h"
 #include "simulator/Problem.h"
 #include "simulator/TileChooser.h"
 
@@ -10,9 +11,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/STLExtras.h"
-
-#include <functional>
-#include <numeric>
 
 using namespace mlir;
 
@@ -52,10 +50,6 @@ const Target *targetOf(AttentionOp op) {
 const Target *gpuOf(AttentionOp op) {
   const Target *target = targetOf(op);
   return target && target->scoresInRegisters ? target : nullptr;
-}
-
-int64_t tokensIn(ArrayRef<int64_t> tile) {
-  return std::accumulate(tile.begin(), tile.end(), int64_t(1), std::multiplies<>());
 }
 
 /// Whether the mask may differ between heads that have the same formula and parameters.
@@ -100,7 +94,7 @@ void fitToFewQueries(TileChoice &tiles, int64_t packable, bool isGpu) {
 
 /// Of the packable heads as many as fit a tile, where it has few tokens.
 int64_t packedHeads(const TileChoice &tiles, int64_t packable, bool isGpu) {
-  int64_t tokens = tokensIn(tiles.queryTile);
+  int64_t tokens = productOf(tiles.queryTile);
   if (tokens >= WarpPlan::kFewRows || (!isGpu && tiles.layout.size() != 1))
     return 1;
   int64_t packed = packable;
@@ -134,6 +128,11 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
   AskedTiles asked{!queryTile.empty(), !keyTile.empty()};
   if (const Target *gpu = gpuOf(op); gpu && failed(suitGpu(op, *choice, asked, *gpu, machine)))
     return failure();
+  if (const Target *target = targetOf(op);
+      target && target->kind == TargetKind::Cpu && !asked.query && !asked.key) {
+    bool isBF16 = op.getKey().getType().getElementType().isBF16();
+    suitCpu(op, *choice, cpuTileCosts(machine, isBF16));
+  }
   return choice;
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/LaunchChecks.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
@@ -220,7 +221,28 @@ private:
     forEachTicket([&](uint32_t ticket, const BoxTable::TileCount &count) {
       plan.order[next[bucketOf(count)]++] = ticket;
     });
+    if (info.target == "cpu")
+      fillBatches(next, longest, shift);
     plan.allTiles = numGroups() * queryTiles * geometry.numKeyTiles();
+  }
+
+  /// Of as much work as an eighth of a worker's share of what is left, so that the last ones are single tickets.
+  /// `ends` are those of the buckets of the order.
+  void fillBatches(const std::vector<uint32_t> &ends, int64_t longest, int shift) {
+    constexpr double kShare = 8, kMostTickets = 8;
+    double left = double(plan.visitedTiles), workers = double(std::max<int64_t>(options.concurrentBlocks, 1));
+    uint32_t begin = 0;
+    for (size_t bucket = 0; bucket + 1 < ends.size(); ++bucket) {
+      double tiles = std::max(1.0, double((longest >> shift) - int64_t(bucket)) * double(1 << shift));
+      while (begin < ends[bucket]) {
+        double tickets = std::clamp(left / (kShare * workers * tiles), 1.0, kMostTickets);
+        plan.batches.push_back(begin);
+        uint32_t count = std::min(uint32_t(tickets), ends[bucket] - begin);
+        begin += count;
+        left -= double(count) * tiles;
+      }
+    }
+    plan.batches.push_back(begin);
   }
 
   template <class Visit> void forEachTicket(Visit &&visit) {
@@ -419,12 +441,6 @@ static void mergeParts(const KernelArgs &args, const KernelInfo &info, WorkerPoo
 
 Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
                 WorkerPool &pool) {
-  constexpr int64_t kLine = 64;
-  int64_t perWorker = (info.scratchBytes + kLine - 1) / kLine * kLine;
-  Expected<Tensor> scratch = Tensor::allocate({int64_t(pool.size()), perWorker}, DType::U8);
-  if (!scratch)
-    return scratch.takeError();
-  auto *memory = static_cast<char *>(scratch->data());
   KernelArgs args = plan.args();
   std::vector<Tensor> parts;
   for (const LaunchPlan::Scratch &part : plan.scratch()) {
@@ -437,9 +453,18 @@ Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &k
     std::memcpy(reinterpret_cast<char *>(&args) + part.field, &data, sizeof(data));
     parts.push_back(std::move(*tensor));
   }
-  pool.run(uint64_t(plan.tickets()), [&](uint64_t ticket, unsigned worker) {
-    kernel(&args, int64_t(ticket), memory + int64_t(worker) * perWorker);
+  assert(!plan.batches.empty() && "the plan was made for a processor");
+  std::atomic<bool> lacksMemory = false;
+  pool.run(plan.batches.size() - 1, [&](uint64_t batch, unsigned worker) {
+    void *scratch = pool.scratch(worker, info.scratchBytes);
+    if (!scratch)
+      lacksMemory = true;
+    for (uint32_t ticket = plan.batches[batch]; scratch && ticket < plan.batches[batch + 1]; ++ticket)
+      kernel(&args, ticket, scratch);
   });
+  if (lacksMemory)
+    return makeError("no memory for {} workers with {} bytes each", pool.size(), info.scratchBytes)
+        .withNote("fewer threads take less");
   if (plan.splits() > 1)
     mergeParts(args, info, pool);
   return {};

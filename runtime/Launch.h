@@ -35,12 +35,15 @@ struct Bindings {
 
 /// How much a device does at once.
 struct LaunchOptions {
-  /// Thread blocks that run at the same time. A launch with fewer pieces of work than that splits the keys
+  /// Thread blocks, or workers, that run at the same time. A launch with fewer pieces of work than that splits the keys
   /// of its query tiles; 0: it never does.
   int64_t concurrentBlocks = 0;
   /// So many parts instead of a number chosen by `concurrentBlocks`; 0: chosen. At least 1 otherwise.
   int64_t splits = 0;
 };
+
+/// What a CpuKernel does, by something that is more than an address. Called from many threads.
+using CpuWork = std::function<void(const KernelArgs *args, int64_t ticket, void *scratch)>;
 
 /// A checked launch. Move-only. Owns every table that `args()` points to, but no tensor.
 class LaunchPlan {
@@ -92,11 +95,16 @@ public:
 
 private:
   friend class LaunchBuilder;
+  friend Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
+                         WorkerPool &pool);
   KernelArgs kernelArgs{};
   const KernelInfo *madeFor = nullptr;
   std::vector<int32_t> formulaOfHead, headParams, mapOfHead;
   BoxTable table;
   std::vector<uint32_t> order;
+  /// CPU: where the batches of tickets begin that a worker draws at once, and the number of tickets. Query
+  /// tiles of a batch share most of their keys, which the worker's caches then have.
+  std::vector<uint32_t> batches;
   std::vector<TileMap> maps;
   std::shared_ptr<const void> tableMemory; ///< what args().tables point to
   std::vector<float> lseScratch; ///< where the caller wants no lse
@@ -115,8 +123,6 @@ Expected<LaunchPlan> planLaunch(const KernelInfo &info, const Bindings &bindings
 Expected<std::vector<int64_t>> bindLayout(const std::vector<int64_t> &layout, int64_t length,
                                           const char *what);
 
-/// What a CpuKernel does, by something that is more than an address. Called from many threads.
-using CpuWork = std::function<void(const KernelArgs *args, int64_t ticket, void *scratch)>;
 /// Runs a CPU kernel on the pool and returns when it has finished.
 Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
                 WorkerPool &pool);

@@ -27,6 +27,7 @@ WorkerPool::WorkerPool(unsigned count) {
   if (count == 0)
     count = std::max(1u, std::thread::hardware_concurrency());
   count = std::min(count, kMaxWorkers);
+  scratches.resize(count);
   threads.reserve(count - 1);
   try {
     for (unsigned worker = 1; worker < count; ++worker)
@@ -42,6 +43,20 @@ WorkerPool::~WorkerPool() {
     stopping = true;
   }
   wake.notify_all();
+}
+
+void *WorkerPool::scratch(unsigned worker, int64_t bytes) {
+  constexpr int64_t kLine = 64;
+  bytes = std::max(bytes, kLine);
+  Scratch &mine = scratches[worker];
+  if (mine.bytes < bytes) {
+    mine.bytes = 0;
+    mine.memory.reset(); // before there are two
+    int64_t rounded = (bytes + kLine - 1) / kLine * kLine;
+    mine.memory.reset(std::aligned_alloc(kLine, size_t(rounded)));
+    mine.bytes = mine.memory ? rounded : 0;
+  }
+  return mine.memory.get();
 }
 
 void WorkerPool::drawTickets(const Job &job, unsigned worker) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -50,7 +51,18 @@ public:
         const_cast<void *>(static_cast<const void *>(std::addressof(work))));
   }
 
+  /// At least so many bytes of the worker's own, aligned to 64, which stay for later runs; what is in them is
+  /// unspecified. For calls from within `work`, with its worker. Null where there is no memory.
+  void *scratch(unsigned worker, int64_t bytes);
+
 private:
+  struct Free {
+    void operator()(void *memory) const { std::free(memory); }
+  };
+  struct Scratch {
+    std::unique_ptr<void, Free> memory;
+    int64_t bytes = 0;
+  };
   using Function = void (*)(void *context, uint64_t ticket, unsigned worker) noexcept;
   struct Job {
     Function function = nullptr;
@@ -62,6 +74,7 @@ private:
   void serve(unsigned worker);
   void drawTickets(const Job &job, unsigned worker);
 
+  std::vector<Scratch> scratches;             ///< of each worker
   std::mutex oneRun;                          ///< held by run()
   alignas(64) std::atomic<uint64_t> next = 0; ///< ticket; alone on its cache line
   alignas(64) std::mutex mutex;               ///< guards what follows

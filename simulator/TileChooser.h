@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dialect/Targets.h"
-#include "simulator/TileShapes.h"
+#include "simulator/TileCandidates.h"
 #include "simulator/time/TimeModel.h"
 
 #include <vector>
@@ -24,15 +24,10 @@ struct CostedTiles {
   Prediction prediction;
 };
 
-/// Where the spec leaves lengths open, times are predicted for about so many tokens.
-constexpr int64_t kNominalTokens = 8192;
-
 /// The usual tiles and others near them, fastest first; a tile must beat the usual ones by kClearlyFaster to come
-/// before them. Only the usual ones, without a prediction, where times would say little: few queries, masks that
-/// depend on run-time inputs or consist of blocks, types other than f16 and bf16, score regions.
-///
-/// A box is near where each of its extents is at most 2.6 times what the usual one's would be, shrunk alike in all
-/// dimensions; of the key tiles those that the best query tiles like are looked at. That is some fifty tile maps.
+/// before them. Only the usual ones, without a prediction, where times would say little: tile maps that do not tell
+/// (areMapsTelling), types other than f16 and bf16, score regions. Of the key tiles those that the best query tiles
+/// like are looked at. That is some fifty tile maps.
 std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, const Target &target,
                                      const Machine &machine);
 constexpr double kClearlyFaster = 0.97;

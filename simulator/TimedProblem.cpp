@@ -1,5 +1,7 @@
 #include "simulator/TimedProblem.h"
 
+#include "simulator/TileCandidates.h"
+
 #include "dialect/MaskFormulas.h"
 #include "simulator/WarpKernel.h"
 
@@ -7,13 +9,6 @@
 #include "llvm/ADT/STLExtras.h"
 
 namespace attn {
-
-static int64_t productOf(llvm::ArrayRef<int64_t> extents) {
-  int64_t product = 1;
-  for (int64_t extent : extents)
-    product *= extent;
-  return product;
-}
 
 static Precision precisionOf(mlir::Type type) {
   if (type.isF32())

@@ -97,12 +97,13 @@ FailureOr<std::string> emit(Job &job) {
   TilingOptions tiling;
   tiling.queryTile.assign(options.queryTile.begin(), options.queryTile.end());
   tiling.keyTile.assign(options.keyTile.begin(), options.keyTile.end());
-  tiling.machine = options.gpu;
+  bool isCpu = job.target.kind == TargetKind::Cpu;
+  tiling.machine = isCpu ? std::string(isaLevelName(job.isa)) : options.gpu;
   if (failed(c.tile(job.target, tiling)))
     return failure();
   if (job.phase == "tile")
     return printed(c.module());
-  return job.target.kind == TargetKind::Cpu ? emitCpu(job) : emitGpu(job);
+  return isCpu ? emitCpu(job) : emitGpu(job);
 }
 
 std::vector<std::string> targetNames() {

@@ -1,6 +1,7 @@
 //===- Lower.cpp - one tile.attention becomes one CPU function ------------===//
 #include "codegen/cpu/Lower.h"
 #include "codegen/cpu/Amx.h"
+#include "codegen/cpu/Masks.h"
 #include "codegen/cpu/Math.h"
 #include "codegen/cpu/Regions.h"
 #include "codegen/cpu/Tiles.h"
@@ -25,6 +26,7 @@ public:
       : op(op), e(builder, op.getLoc(), machine), scratch(op, machine),
         args(function.getArgument(0)), ticket(function.getArgument(1)),
         memory(function.getArgument(2)), tiles(e, op, scratch, args, memory),
+        masks(e, op, scratch, tiles, launch, memory),
         f32(builder.getF32Type()) {
     launch.args = args;
     launch.headParamCount = headParamCount(op);
@@ -151,9 +153,8 @@ private:
       body();
     });
   }
-  void forKeys(llvm::function_ref<void(Value)> body) {
-    e.loop(0, scratch.paddedKeys, 1, body);
-  }
+  /// The keys that some query of the block sees.
+  void forKeys(llvm::function_ref<void(Value)> body) { e.loop(keys.from, keys.to, e.i64(1), body); }
 
   /// The body for the region that is the head's.
   void withFormula(MutableArrayRef<Region> formulas, Value number,
@@ -232,12 +233,35 @@ private:
                           if (!isComputed(inner))
                             lower(inner);
                         forBlocks([&] {
-                          for (Operation &inner : body)
-                            if (isComputed(inner))
-                              lower(inner);
+                          findKeys(body);
+                          e.when(e.lessThan(keys.from, keys.to), [&] {
+                            for (Operation &inner : body)
+                              if (isComputed(inner))
+                                lower(inner);
+                          });
                         });
                       });
   }
+
+  /// Sets `keys` to those of the tile that the present block has to do with: in a partial tile from the first to the
+  /// last one that a query of the block sees.
+  void findKeys(Block &body) {
+    keys = {e.i64(0), e.i64(scratch.paddedKeys)};
+    for (tile::MaskOp mask : body.getOps<tile::MaskOp>()) {
+      Value partial = lookup(mask.getPartial());
+      e.when(partial, [&] {
+        withFormula(mask.getFormulas(), lookup(mask.getFormula()),
+                    [&](Block &formula) { masks.findVisible(formula, placeOf(mask)); });
+      });
+      Range visible = masks.visible();
+      Value isNone = e.equal(visible.from, visible.to);
+      // Tile products have no ends in the middle of a tile.
+      Range some = scratch.tileProducts ? Range{keys.from, e.select(isNone, keys.from, keys.to)} : visible;
+      keys = {e.select(partial, some.from, keys.from), e.select(partial, some.to, keys.to)};
+    }
+  }
+
+  MaskPlace placeOf(tile::MaskOp mask) { return {batch, head, block, lookup(mask.getListed())}; }
 
   /// The softmax wants scores times log2 e: weights are powers of 2. Where nobody looks at scores before,
   /// it scales them itself, in the instruction that subtracts the maximum. A factor that is not positive
@@ -250,7 +274,7 @@ private:
     if (scratch.tileProducts)
       return scoresInTiles(isLate ? Value() : factor);
     emitProduct(e, {buffer(scratch.keyTable), /*linesAreRows=*/true},
-                ofBlock(scratch.query, scratch.panelRows), scratch.paddedKeys, scratch.depthQk,
+                ofBlock(scratch.query, scratch.panelRows), keys, {e.i64(0), e.i64(scratch.depthQk)},
                 scratch.pairs,
                 {nullptr,
                  [&](Value sum, Value key, int64_t v) {
@@ -301,34 +325,7 @@ private:
   void lowerMask(tile::MaskOp mask) {
     e.when(lookup(mask.getPartial()), [&] {
       withFormula(mask.getFormulas(), lookup(mask.getFormula()),
-                  [&](Block &formula) { lowerFormula(formula, lookup(mask.getListed())); });
-    });
-  }
-
-  void lowerFormula(Block &formula, Value listed) {
-    unsigned rank = op.getRank();
-    SmallVector<unsigned> queryArguments, keyArguments;
-    for (unsigned d = 0; d < rank; ++d) {
-      queryArguments.push_back(2 + d);
-      keyArguments.push_back(2 + rank + d);
-    }
-    ElementRegion region(e, launch, formula, queryArguments, keyArguments);
-    region.bind(0, batch);
-    region.bind(1, head);
-    region.bind(2 + 2 * rank, listed);
-    region.emitTileLevel();
-    Value hidden = e.splat(e.negativeInfinity());
-    forBlockVectors([&](Value column) {
-      for (unsigned d = 0; d < rank; ++d)
-        region.bind(queryArguments[d], tiles.queryCoordinates(d, e.add(block, column)));
-      region.emitQueryLevel();
-      forKeys([&](Value key) {
-        for (unsigned d = 0; d < rank; ++d)
-          region.bind(keyArguments[d], tiles.keyCoordinate(d, key));
-        region.emitKeyLevel();
-        Value target = scores(key, column);
-        e.store(e.select(region.result(), e.load(vector(), target), hidden), target);
-      });
+                  [&](Block &formula) { masks.hide(formula, placeOf(mask), keys); });
     });
   }
 
@@ -354,7 +351,7 @@ private:
   SmallVector<Value> greatestScores(ValueRange before) {
     const Machine &m = e.machine;
     return e.loopCarrying(
-        e.i64(0), e.i64(scratch.paddedKeys), e.i64(m.rows), before,
+        keys.from, keys.to, e.i64(m.rows), before,
         [&](Value key, ValueRange carried) {
           SmallVector<Value> next;
           for (int64_t v = 0; v < m.vectors; ++v) {
@@ -377,7 +374,7 @@ private:
     for (Value pivot : pivots)
       shifts.push_back(e.subF(zeros[0], pivot));
     return e.loopCarrying(
-        e.i64(0), e.i64(scratch.paddedKeys), e.i64(step), zeros,
+        keys.from, keys.to, e.i64(step), zeros,
         [&](Value key, ValueRange carried) {
           SmallVector<Value> next;
           for (int64_t v = 0; v < e.machine.vectors; ++v) {
@@ -426,8 +423,10 @@ private:
   void lowerAccumulate() {
     if (scratch.tileProducts)
       return accumulateInTiles();
+    Value unit = e.i64(scratch.pairs ? 2 : 1);
+    Value end = arith::MinSIOp::create(e.b, e.loc, e.div(keys.to, unit), e.i64(scratch.depthKeys));
     emitProduct(e, {buffer(scratch.valueTable), /*linesAreRows=*/false}, buffer(scratch.scores),
-                scratch.paddedDv, scratch.depthKeys, scratch.pairs,
+                {e.i64(0), e.i64(scratch.paddedDv)}, {e.div(keys.from, unit), end}, scratch.pairs,
                 {[&](Value d, int64_t v) {
                    return e.mulF(e.load(vector(), acc(d, v)), rescale[v]);
                  },
@@ -490,6 +489,7 @@ private:
   Scratch scratch;
   Value args, ticket, memory;
   Tiles tiles;
+  MaskEmitter masks;
   Type f32;
   LaunchValues launch;
   Value batch, head, queryTile; ///< i32
@@ -497,6 +497,7 @@ private:
   Value kvHead; ///< i64
   Value rows;  ///< of the query tile to compute, a multiple of the block
   Value block; ///< first query of the present block
+  Range keys;  ///< of the tile that the present block has to do with
   Value lateFactor;           ///< of scores in memory, for the softmax to multiply with, or null
   SmallVector<Value> rescale; ///< of the present block: what its earlier weights lose, per vector
   bool hasScore = false, hasMask = false, hasZeroKeys = false;

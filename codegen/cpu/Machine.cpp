@@ -83,6 +83,7 @@ Scratch::Scratch(tile::AttentionOp op, const Machine &machine)
   acc = take(paddedQueries * accRows);
   max = take(paddedQueries);
   sum = take(paddedQueries);
+  visible = take(4);
   queryCoords = take((op.getRank() + 1) * paddedQueries);
   keyCoords = take((op.getRank() + 1) * paddedKeys);
   bytes = next;

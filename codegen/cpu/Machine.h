@@ -55,6 +55,7 @@ struct Scratch {
   int64_t scores;                 ///< [paddedKeys][columns] of one block, later the weights
   int64_t acc;                    ///< f32 [blocks][accRows][columns]
   int64_t max, sum;               ///< f32 [paddedQueries]
+  int64_t visible;                ///< i64 [2]: from and to of the block's keys in a partial tile
   int64_t queryCoords;            ///< i32 [rank + 1][paddedQueries]: coordinates, then row-major positions
   int64_t keyCoords;              ///< i32 [rank + 1][paddedKeys]
   int64_t bytes;

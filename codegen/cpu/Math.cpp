@@ -58,15 +58,15 @@ static SmallVector<Value> emitStep(Emitter &e, llvm::function_ref<Value(int64_t)
 }
 
 /// The sums of machine.rows rows from `row` on.
-static SmallVector<Value> emitBlock(Emitter &e, const Broadcasts &a, Value b, Value row,
-                                    int64_t depth, bool pairs, ValueRange begin) {
+static SmallVector<Value> emitBlock(Emitter &e, const Broadcasts &a, Value b, Value row, Range depth,
+                                    bool pairs, ValueRange begin) {
   Type f32 = e.b.getF32Type();
   auto line = [&](Value i) { return e.load(e.ptr(), e.at(a.table, e.ptr(), i)); };
   SmallVector<Value> lines;
   for (int64_t r = 0; a.linesAreRows && r < e.machine.rows; ++r)
     lines.push_back(line(e.add(row, e.i64(r))));
   return e.loopCarrying(
-      e.i64(0), e.i64(depth), e.i64(1), begin, [&](Value k, ValueRange carried) {
+      depth.from, depth.to, e.i64(1), begin, [&](Value k, ValueRange carried) {
         Value inLine = a.linesAreRows ? Value() : e.at(line(k), f32, row);
         auto addressOf = [&](int64_t r) {
           return a.linesAreRows ? e.at(lines[r], f32, k) : e.atByte(inLine, 4 * r);
@@ -75,10 +75,10 @@ static SmallVector<Value> emitBlock(Emitter &e, const Broadcasts &a, Value b, Va
       });
 }
 
-void emitProduct(Emitter &e, const Broadcasts &a, Value b, int64_t rows, int64_t depth, bool pairs,
+void emitProduct(Emitter &e, const Broadcasts &a, Value b, Range rows, Range depth, bool pairs,
                  const Sums &sums) {
   const Machine &m = e.machine;
-  e.loop(0, rows, m.rows, [&](Value row) {
+  e.loop(rows.from, rows.to, e.i64(m.rows), [&](Value row) {
     if (sums.prepare)
       sums.prepare(row);
     auto forAccumulators = [&](llvm::function_ref<void(Value, int64_t)> visit) {

@@ -21,10 +21,15 @@ struct Sums {
   llvm::function_ref<void(Value row)> prepare;
 };
 
-/// sum[row][column] = begin + sum over k < depth of a(row, k) * b[k][column], in f32, b contiguous. `rows`
-/// is a multiple of machine.rows. Elements of a and b are f32, or with `pairs` two bf16 each, whose
+/// Numbers from <= i < to, i64.
+struct Range {
+  Value from, to;
+};
+
+/// sum[row][column] = begin + sum over the k of `depth` of a(row, k) * b[k][column], in f32, b contiguous. The
+/// ends of `rows` are multiples of machine.rows. Elements of a and b are f32, or with `pairs` two bf16 each, whose
 /// products are added.
-void emitProduct(Emitter &e, const Broadcasts &a, Value b, int64_t rows, int64_t depth, bool pairs,
+void emitProduct(Emitter &e, const Broadcasts &a, Value b, Range rows, Range depth, bool pairs,
                  const Sums &sums);
 
 /// (low[i], high[i]) as pairs of bf16, each rounded to nearest even, in the lanes of a vector of f32.

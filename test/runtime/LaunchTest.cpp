@@ -161,23 +161,34 @@ TEST(Launch, WithoutLseThePlanLendsMemory) {
   plan->args().lse[2 * 4 * 40 - 1] = 1; // the whole of it is there
 }
 
+/// Whatever the number of workers that the plan was made for, and the lengths of the query tiles.
 TEST(Launch, EveryTicketRunsOnceWithAlignedScratch) {
-  static std::atomic<int64_t> sum, misaligned;
-  sum = misaligned = 0;
-  KernelInfo info = kernelOf(causal());
-  info.scratchBytes = 100;
-  Buffers buffers(200, 200);
-  auto plan = planLaunch(info, buffers.bindings);
-  ASSERT_TRUE(plan) << plan.error().message;
-  WorkerPool pool(3);
-  auto kernel = [](const KernelArgs *args, int64_t ticket, void *scratch) {
+  static std::array<std::atomic<int>, 2048> runs;
+  static std::atomic<int64_t> misaligned;
+  auto kernel = [](const KernelArgs *, int64_t ticket, void *scratch) {
     static_cast<char *>(scratch)[99] = 1;
     misaligned += reinterpret_cast<uintptr_t>(scratch) % 64 != 0;
-    sum += args->order[ticket];
+    ++runs[size_t(ticket)];
   };
-  ASSERT_TRUE(runOnCpu(*plan, info, kernel, pool));
-  EXPECT_EQ(sum, plan->tickets() * (plan->tickets() - 1) / 2);
-  EXPECT_EQ(misaligned, 0);
+  for (int64_t workers : {0, 1, 3, 500}) {
+    SCOPED_TRACE(workers);
+    KernelInfo info = kernelOf(causal());
+    info.target = "cpu";
+    info.scratchBytes = 100;
+    Buffers buffers(3000, 3000);
+    auto plan = planLaunch(info, buffers.bindings, nullptr, {workers, 0});
+    ASSERT_TRUE(plan) << plan.error().message;
+    ASSERT_LE(plan->tickets(), int64_t(runs.size()));
+    ASSERT_GT(plan->tickets(), 100);
+    for (auto &count : runs)
+      count = 0;
+    misaligned = 0;
+    WorkerPool pool(3);
+    ASSERT_TRUE(runOnCpu(*plan, info, kernel, pool));
+    for (int64_t ticket = 0; ticket < int64_t(runs.size()); ++ticket)
+      EXPECT_EQ(runs[size_t(ticket)], ticket < plan->tickets()) << ticket;
+    EXPECT_EQ(misaligned, 0);
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -102,6 +104,30 @@ TEST(WorkerPool, WorkersHelp) {
       std::this_thread::yield();
   });
   EXPECT_EQ(arrived, 2);
+}
+
+TEST(WorkerPool, ScratchIsTheWorkersOwnAndStays) {
+  WorkerPool pool(2);
+  std::array<void *, 2> small{}, large{};
+  std::atomic<int> arrived = 0;
+  auto both = [&](std::array<void *, 2> &found, int64_t bytes) {
+    arrived = 0;
+    pool.run(2, [&](uint64_t, unsigned worker) {
+      found[worker] = pool.scratch(worker, bytes);
+      std::memset(found[worker], int(worker), size_t(bytes));
+      ++arrived;
+      while (arrived < 2)
+        std::this_thread::yield();
+    });
+  };
+  both(large, 1000);
+  both(small, 10);
+  EXPECT_EQ(small, large) << "what is there is enough";
+  EXPECT_NE(large[0], large[1]);
+  for (void *memory : large)
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
+  both(large, 1 << 20);
+  pool.run(1, [&](uint64_t, unsigned worker) { EXPECT_NE(pool.scratch(worker, 0), nullptr); });
 }
 
 TEST(WorkerPool, ConstAndMoveOnlyCallables) {
