@@ -1,7 +1,7 @@
 # `cmake --install`, component jit: libattnc_jit, which holds the compiler, and <attnc/jit.h> with the headers that it
 # includes. They lie below include/attnc as they do here, so that their includes are the same.
 set(parts attnAlgebra attnRuntime attnEmulator attnDevices attnTimeModel attnDialect attnSimulator attnFrontend
-  attnPasses attnCodegenCommon attnCodegenCPU attnCodegenNVVM attnJit)
+  attnPasses attnCodegenCommon attnCodegenCPU attnCodegenGeneric attnCodegenNVVM attnJit)
 file(WRITE ${PROJECT_BINARY_DIR}/jit.cpp "")
 add_library(attnc_jit SHARED ${PROJECT_BINARY_DIR}/jit.cpp)
 foreach(part ${parts})

@@ -17,7 +17,7 @@ target_precompile_headers(attnPrecompiled PRIVATE
   ${PROJECT_SOURCE_DIR}/dialect/Tile.h
 )
 foreach(target attnDialect attnSimulator attnFrontend attnPasses attnCodegenCommon attnCodegenCPU
-               attnCodegenNVVM attnJit attnTools attn-passes-tests)
+               attnCodegenGeneric attnCodegenNVVM attnJit attnTools attn-passes-tests)
   if(TARGET ${target})
     target_precompile_headers(${target} REUSE_FROM attnPrecompiled)
   endif()
