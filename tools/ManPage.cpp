@@ -32,7 +32,8 @@ const Row kMeasures[] = {
      "the kernel has. For bf16 it is 16 times that with AMX, and twice that where the code "
      "has dot products of bf16 and the processor does twice as much with them."},
     {"tile bound",
-     "The time that the visited tiles need at the peak, of the time that the run took."},
+     "The time that the visited tiles need at the peak, of the time that the run took. More than "
+     "100 % where much of partial tiles is left out."},
     {"bound",
      "Of the speed-up over the same kernel under \"mask all\": all tiles by visited ones."},
 };
