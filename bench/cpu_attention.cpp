@@ -28,8 +28,8 @@ struct Mask {
   std::vector<int64_t> documents = {}; ///< lengths, where the mask reads labels
 };
 
-/// 4096 tokens each; the first is what the others are compared with. Boxes of whole strides make a
-/// neighbourhood perfectly block-sparse: every visited tile is full.
+/// 4096 tokens each; the first is what the others are compared with. In the boxes that the compiler takes, the
+/// neighbourhoods called blocks are perfectly block-sparse: every visited tile is full.
 const std::vector<Mask> kMasks = {
     {"dense", "[4096]", "mask all"},
     {"2-D blocks of 24x48", "[64, 64]", "mask neighborhood(window = [24, 48], stride = [8, 16])"},

@@ -193,6 +193,7 @@ interpreted(Compilation &c, const CompileRequest &request, std::shared_ptr<Worke
   TilingOptions tiling;
   tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
   tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
+  tiling.machine = "generic"; // no level, for which tiles would be chosen
   auto kernel = std::make_shared<generic::GenericKernel>();
   FailureOr<KernelInfo> info = tileForLaunch(
       c, request.kernel, *findTarget("cpu"), tiling,

@@ -53,8 +53,8 @@ struct RunReport {
   int64_t visitedTiles = 0, fullTiles = 0, allTiles = 0; ///< see LaunchPlan
 };
 
-/// Machine code and what it takes to launch it. Copies share the code; it lives as long as the last
-/// one. Thread-safe: runs on one engine take turns.
+/// Machine code, or an interpreter (isGeneric), and what it takes to launch it. Copies share it; it lives
+/// as long as the last one. Thread-safe: runs on one engine take turns.
 class Kernel {
 public:
   const KernelInfo &info() const;

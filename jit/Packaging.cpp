@@ -82,10 +82,10 @@ private:
     }
     for (IsaLevel isa : isas) {
       c.restart(spec);
-      TilingOptions tiling = this->tiling;
-      tiling.machine = isaLevelName(isa);
+      TilingOptions ofLevel = tiling;
+      ofLevel.machine = isaLevelName(isa);
       FailureOr<KernelInfo> info = tileForLaunch(
-          c, "", target, tiling, [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });
+          c, "", target, ofLevel, [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });
       if (failed(info))
         return Error();
       info->target = target.name.str();

@@ -12,7 +12,8 @@ namespace attn {
 struct TilingOptions {
   llvm::SmallVector<int64_t> queryTile, keyTile;
   /// For which they are chosen: a GPU, by its name in simulator/time/Machine.h, empty for the target's first
-  /// one; or the ISA level of a processor, by its name in runtime/CpuFeatures.h, empty for AVX-512.
+  /// one; or the ISA level of a processor, by its name in runtime/CpuFeatures.h, empty for AVX-512, and
+  /// another name for none, which gets the tiles that suit any target.
   std::string machine;
 };
 

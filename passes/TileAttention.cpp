@@ -131,7 +131,8 @@ FailureOr<TileChoice> tilesFor(AttentionOp op, bool linear, ArrayRef<int64_t> qu
   if (const Target *target = targetOf(op);
       target && target->kind == TargetKind::Cpu && !asked.query && !asked.key) {
     bool isBF16 = op.getKey().getType().getElementType().isBF16();
-    suitCpu(op, *choice, cpuTileCosts(machine, isBF16));
+    if (std::optional<CpuTileCosts> costs = cpuTileCosts(machine, isBF16))
+      suitCpu(op, *choice, *costs);
   }
   return choice;
 }

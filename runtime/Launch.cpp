@@ -5,7 +5,6 @@
 #include "runtime/LaunchChecks.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
@@ -221,8 +220,7 @@ private:
     forEachTicket([&](uint32_t ticket, const BoxTable::TileCount &count) {
       plan.order[next[bucketOf(count)]++] = ticket;
     });
-    if (info.target == "cpu")
-      fillBatches(next, longest, shift);
+    fillBatches(next, longest, shift);
     plan.allTiles = numGroups() * queryTiles * geometry.numKeyTiles();
   }
 
@@ -230,19 +228,20 @@ private:
   /// `ends` are those of the buckets of the order.
   void fillBatches(const std::vector<uint32_t> &ends, int64_t longest, int shift) {
     constexpr double kShare = 8, kMostTickets = 8;
+    plan.batchStarts.clear();
     double left = double(plan.visitedTiles), workers = double(std::max<int64_t>(options.concurrentBlocks, 1));
     uint32_t begin = 0;
     for (size_t bucket = 0; bucket + 1 < ends.size(); ++bucket) {
       double tiles = std::max(1.0, double((longest >> shift) - int64_t(bucket)) * double(1 << shift));
       while (begin < ends[bucket]) {
         double tickets = std::clamp(left / (kShare * workers * tiles), 1.0, kMostTickets);
-        plan.batches.push_back(begin);
+        plan.batchStarts.push_back(begin);
         uint32_t count = std::min(uint32_t(tickets), ends[bucket] - begin);
         begin += count;
         left -= double(count) * tiles;
       }
     }
-    plan.batches.push_back(begin);
+    plan.batchStarts.push_back(begin);
   }
 
   template <class Visit> void forEachTicket(Visit &&visit) {
@@ -453,18 +452,14 @@ Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &k
     std::memcpy(reinterpret_cast<char *>(&args) + part.field, &data, sizeof(data));
     parts.push_back(std::move(*tensor));
   }
-  assert(!plan.batches.empty() && "the plan was made for a processor");
-  std::atomic<bool> lacksMemory = false;
-  pool.run(plan.batches.size() - 1, [&](uint64_t batch, unsigned worker) {
-    void *scratch = pool.scratch(worker, info.scratchBytes);
-    if (!scratch)
-      lacksMemory = true;
-    for (uint32_t ticket = plan.batches[batch]; scratch && ticket < plan.batches[batch + 1]; ++ticket)
-      kernel(&args, ticket, scratch);
-  });
-  if (lacksMemory)
+  if (!pool.reserveScratch(info.scratchBytes))
     return makeError("no memory for {} workers with {} bytes each", pool.size(), info.scratchBytes)
         .withNote("fewer threads take less");
+  std::span<const uint32_t> batches = plan.batches();
+  pool.run(batches.size() - 1, [&](uint64_t batch, unsigned worker) {
+    for (uint32_t ticket = batches[batch]; ticket < batches[batch + 1]; ++ticket)
+      kernel(&args, ticket, pool.scratch(worker));
+  });
   if (plan.splits() > 1)
     mergeParts(args, info, pool);
   return {};

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 
 namespace attn {
 
@@ -57,6 +58,9 @@ public:
   bool isFor(const KernelInfo &info) const { return madeFor == &info; }
   /// Query tiles of all heads and batch entries: the tickets of a run.
   int64_t tickets() const { return int64_t(order.size()); }
+  /// Where the batches of tickets begin that a worker of a processor draws at once, and at last the number of
+  /// tickets. Query tiles of a batch share most of their keys, which the worker's caches then have.
+  std::span<const uint32_t> batches() const { return batchStarts; }
   /// Parts in which the keys of each query tile are worked on. Above 1 the merging kernel has to run after
   /// the kernel, in mergeBlocks() thread blocks of kMergeThreads.
   int64_t splits() const { return kernelArgs.splits; }
@@ -95,16 +99,12 @@ public:
 
 private:
   friend class LaunchBuilder;
-  friend Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &kernel,
-                         WorkerPool &pool);
   KernelArgs kernelArgs{};
   const KernelInfo *madeFor = nullptr;
   std::vector<int32_t> formulaOfHead, headParams, mapOfHead;
   BoxTable table;
   std::vector<uint32_t> order;
-  /// CPU: where the batches of tickets begin that a worker draws at once, and the number of tickets. Query
-  /// tiles of a batch share most of their keys, which the worker's caches then have.
-  std::vector<uint32_t> batches;
+  std::vector<uint32_t> batchStarts{0};
   std::vector<TileMap> maps;
   std::shared_ptr<const void> tableMemory; ///< what args().tables point to
   std::vector<float> lseScratch; ///< where the caller wants no lse

@@ -1,6 +1,7 @@
 #include "runtime/WorkerPool.h"
 
 #include <algorithm>
+#include <cassert>
 #include <system_error>
 
 namespace attn {
@@ -45,18 +46,22 @@ WorkerPool::~WorkerPool() {
   wake.notify_all();
 }
 
-void *WorkerPool::scratch(unsigned worker, int64_t bytes) {
+bool WorkerPool::reserveScratch(int64_t bytes) {
+  assert(!frameOf(this) && "work does not reserve scratch memory, which it may be using");
   constexpr int64_t kLine = 64;
-  bytes = std::max(bytes, kLine);
-  Scratch &mine = scratches[worker];
-  if (mine.bytes < bytes) {
-    mine.bytes = 0;
-    mine.memory.reset(); // before there are two
-    int64_t rounded = (bytes + kLine - 1) / kLine * kLine;
-    mine.memory.reset(std::aligned_alloc(kLine, size_t(rounded)));
-    mine.bytes = mine.memory ? rounded : 0;
+  int64_t rounded = std::max((bytes + kLine - 1) / kLine, int64_t(1)) * kLine;
+  std::lock_guard serial(oneRun);
+  for (Scratch &one : scratches) {
+    if (one.bytes >= rounded)
+      continue;
+    one.bytes = 0;
+    one.memory.reset(); // before there are two
+    one.memory.reset(std::aligned_alloc(kLine, size_t(rounded)));
+    if (!one.memory)
+      return false;
+    one.bytes = rounded;
   }
-  return mine.memory.get();
+  return true;
 }
 
 void WorkerPool::drawTickets(const Job &job, unsigned worker) {

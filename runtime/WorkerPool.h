@@ -51,9 +51,12 @@ public:
         const_cast<void *>(static_cast<const void *>(std::addressof(work))));
   }
 
-  /// At least so many bytes of the worker's own, aligned to 64, which stay for later runs; what is in them is
-  /// unspecified. For calls from within `work`, with its worker. Null where there is no memory.
-  void *scratch(unsigned worker, int64_t bytes);
+  /// Gives every worker so many bytes of its own, aligned to 64, which stay for later runs; they only grow. Waits
+  /// for a run that is under way, so `work` must not call it. False where there is no memory.
+  bool reserveScratch(int64_t bytes);
+  /// The worker's; what is in it is unspecified. For calls from within `work`, with its worker. Null where nothing
+  /// was reserved.
+  void *scratch(unsigned worker) const { return scratches[worker].memory.get(); }
 
 private:
   struct Free {

@@ -1,6 +1,8 @@
 #include "simulator/CpuTiles.h"
 
+#include "mlir/IR/BuiltinTypeInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <algorithm>
 #include <limits>
@@ -16,18 +18,17 @@ namespace {
 class Cheapest {
 public:
   Cheapest(AttentionOp op, const TileChoice &usual, const CpuTileCosts &costs)
-      : usual(usual), costs(costs), problems(op) {}
+      : usual(usual), costs(costs), problems(op), masks(int64_t(groupHeads(op).size())) {}
 
   /// Looks at the tiles unless that has taken long already; the first ones are the usual ones.
   void lookAt(ArrayRef<int64_t> queryTile, ArrayRef<int64_t> keyTile) {
-    constexpr int64_t kMostMaps = 64, kMostOfMask = 8, kMostQueryTiles = 1 << 18; // some ten milliseconds
-    if (maps > std::max(kMostMaps, kMostOfMask * masks) || queryTiles > kMostQueryTiles || llvm::is_contained(seen, std::pair(Box(queryTile), Box(keyTile))))
+    std::pair<Box, Box> tiles(queryTile, keyTile);
+    if (llvm::is_contained(seen, tiles) || !mayMap(queryTile))
       return;
-    seen.push_back({Box(queryTile), Box(keyTile)});
+    seen.push_back(tiles);
     std::optional<Problem> problem = problems.with(queryTile, keyTile);
     if (!problem)
       return;
-    masks = int64_t(problem->groups.size());
     note(*problem);
     double cost = costOf(*problem);
     if (seen.size() == 1)
@@ -59,6 +60,15 @@ public:
 private:
   static constexpr double kClearly = 0.97;
 
+  /// Whether maps of such query tiles can be made in some ten milliseconds, those made already included.
+  bool mayMap(ArrayRef<int64_t> queryTile) const {
+    constexpr int64_t kMostMaps = 64, kMostOfMask = 8, kMostQueryTiles = 1 << 18;
+    double tiles = double(queryTiles), each = double(masks);
+    for (auto [length, extent] : llvm::zip_equal(usual.layout, queryTile))
+      if (!mlir::ShapedType::isDynamic(length)) // open lengths are short ones here
+        each *= double(ceilDiv(length, extent));
+    return maps <= std::max(kMostMaps, kMostOfMask * masks) && tiles + each <= double(kMostQueryTiles);
+  }
   void note(const Problem &problem) {
     maps += int64_t(problem.groups.size());
     queryTiles += int64_t(problem.groups.size()) * problem.tiling.numQueryTiles();
@@ -94,7 +104,9 @@ private:
     });
     if (known != pairsOfBlocks.end())
       return std::get<2>(*known);
-    std::optional<Problem> blocks = problems.with(queryTile, keyTile);
+    std::optional<Problem> blocks;
+    if (mayMap(queryTile))
+      blocks = problems.with(queryTile, keyTile);
     const Problem &counted = blocks ? *blocks : problem;
     double visited = 0;
     for (const MaskGroup &group : counted.groups)
@@ -117,7 +129,7 @@ private:
   std::vector<std::pair<Box, Box>> seen;
   std::vector<std::pair<double, Box>> costOfQueryTile;
   std::vector<std::tuple<Box, Box, double>> pairsOfBlocks; ///< pairsOf, of a block and a slab
-  int64_t masks = 0;
+  const int64_t masks;
   int64_t maps = 0, queryTiles = 0; ///< that were made, and of them all
   double best = std::numeric_limits<double>::infinity();
   std::pair<Box, Box> bestTiles;
@@ -127,11 +139,17 @@ private:
 
 /// Fitted to what `attnc bench` measured of dense masks and of neighborhoods on two and three dimensions, with nine
 /// tiles each. AMX makes copies of all keys and values, in its own order.
-CpuTileCosts cpuTileCosts(llvm::StringRef isa, bool isBF16) {
+std::optional<CpuTileCosts> cpuTileCosts(llvm::StringRef isa, bool isBF16) {
   if (isa == "amx" && isBF16)
-    return {0, 40, 1, 0.05};
-  int64_t blockQueries = isa == "baseline" ? 8 : isa == "avx2" ? 16 : 32;
-  return {blockQueries, 6, 1, 0.05};
+    return CpuTileCosts{0, 40, 1, 0.05};
+  auto blockQueries = llvm::StringSwitch<int64_t>(isa)
+                          .Cases({"", "avx512", "avx512bf16", "amx"}, 32)
+                          .Case("avx2", 16)
+                          .Case("baseline", 8)
+                          .Default(0);
+  if (blockQueries == 0)
+    return std::nullopt;
+  return CpuTileCosts{blockQueries, 6, 1, 0.05};
 }
 
 void suitCpu(AttentionOp op, TileChoice &tiles, const CpuTileCosts &costs) {

@@ -10,7 +10,7 @@
 
 namespace attn {
 
-/// Tokens of a chosen tile: exactly this many, fewer only where a mask's blocks are smaller.
+/// Tokens of a usual tile, which suits any target: exactly this many, fewer only where a mask's blocks are smaller.
 constexpr int64_t kTileTokens = 128;
 
 /// The layouts as they are tiled, and the tiles. Lengths are in tokens,

@@ -42,7 +42,8 @@ public:
   void loadKeys(Value batch, Value head);
   void loadValues(Value batch, Value head);
   /// Asks for some keys and values of the tile that probably comes next; called for every `row`, a multiple
-  /// of scratch.rowsAtOnce, of every block, it asks for all.
+  /// of scratch.rowsAtOnce, of every block, it asks for all. Rows that a partial tile leaves out ask for none,
+  /// which costs nothing measurable: the next tile is then a neighbour in the cache, mostly.
   void prefetchNext(Value batch, Value kvHead, Value block, Value row);
   /// Stores the rows of the staging memory that exist, and what `lse` says of them; where `splits` is above
   /// 1, as those of the part `split`.

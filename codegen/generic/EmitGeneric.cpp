@@ -188,32 +188,50 @@ private:
         })
         .Case([&](tile::SymbolOp symbol) -> FailureOr<Instruction> {
           bool isOfBatch = symbol.getKind() == tile::SymbolKindEnum::BatchInput;
-          return with({opcodeOf(symbol.getKind()), uint8_t(symbol.getIndex())},
+          return with({opcodeOf(symbol.getKind()), uint16_t(symbol.getIndex())},
                       {isOfBatch ? symbol.getBatch() : symbol.getHead()});
         })
         .Case([&](tile::TableOp table) {
-          return with({Opcode::Table, uint8_t(table.getIndex())}, {table.getQuery()});
+          return with({Opcode::Table, uint16_t(table.getIndex())}, {table.getQuery()});
         })
         .Case([&](tensor::ExtractOp extract) {
           auto number = llvm::find(op.getInputs(), extract.getTensor()) - op.getInputs().begin();
-          return with({Opcode::Element, uint8_t(number)}, extract.getIndices());
+          return with({Opcode::Element, uint16_t(number)}, extract.getIndices());
         })
         .Default([&](Operation *) { return elementwiseFor(inner); });
   }
 
+  /// What an op means on lanes it means on its operands, too.
+  static bool keepsMeaning(Operation &inner, Opcode opcode) {
+    auto isAny = [&](auto isType) {
+      return llvm::any_of(inner.getOperandTypes(), isType) ||
+             llvm::any_of(inner.getResultTypes(), isType);
+    };
+    // Of 16-bit numbers lanes know those that inputs hold, and nothing that would be rounded.
+    auto isNarrow = [](Type type) { return type.isF16() || type.isBF16(); };
+    if (!llvm::all_of(inner.getOperandTypes(), isHeld) ||
+        llvm::any_of(inner.getResultTypes(), isNarrow))
+      return false;
+    // Indices are wider, and a true condition is 1, not -1.
+    if (isAny([](Type type) { return type.isIndex(); }))
+      return opcode == Opcode::Copy;
+    if (opcode == Opcode::Negate)
+      return inner.getOperand(0).getType().isInteger(1);
+    constexpr Opcode kOnConditions[] = {Opcode::And,  Opcode::Or,    Opcode::Xor,      Opcode::Select,
+                                        Opcode::Copy, Opcode::Equal, Opcode::NotEqual};
+    return !llvm::any_of(inner.getOperandTypes(), [](Type type) { return type.isInteger(1); }) ||
+           llvm::is_contained(kOnConditions, opcode);
+  }
+
   FailureOr<Instruction> elementwiseFor(Operation &inner) {
     std::optional<Opcode> opcode = elementwise(inner.getName().getStringRef());
-    auto isNarrow = [](Type type) { return type.isF16() || type.isBF16(); };
-    bool isOdd = opcode == Opcode::Negate && !inner.getOperand(0).getType().isInteger(1);
-    // Of 16-bit numbers lanes know those that inputs hold, and nothing that would be rounded.
-    if (!opcode || isOdd || !llvm::all_of(inner.getOperandTypes(), isHeld) ||
-        llvm::any_of(inner.getResultTypes(), isNarrow))
+    if (!opcode || !keepsMeaning(inner, *opcode))
       return refuse(inner);
     return with({*opcode}, inner.getOperands());
   }
 
   FailureOr<Instruction> binary(Comparison comparison, Operation &inner) {
-    if (!llvm::all_of(inner.getOperandTypes(), isHeld))
+    if (!keepsMeaning(inner, comparison.opcode))
       return refuse(inner);
     Value left = inner.getOperand(0), right = inner.getOperand(1);
     if (comparison.isTurned)

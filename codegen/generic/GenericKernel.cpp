@@ -320,9 +320,9 @@ private:
     for (int64_t d = 0; d < scratch.paddedDv; ++d)
       acc[d] *= rescale;
     for (int64_t key = 0; key < scratch.keys; ++key) {
+      if (scoreOf(key) == -kInfinity)
+        continue; // hidden: whatever its value is
       float weight = std::exp(scoreOf(key) - pivot);
-      if (weight == 0)
-        continue;
       sum += weight;
       const float *values = scratch.values + key * scratch.paddedDv;
       for (int64_t d = 0; d < scratch.paddedDv; d += kLanes)

@@ -59,10 +59,15 @@ private:
     case Opcode::SubF: return reals([](float a, float b) { return a - b; });
     case Opcode::MulF: return reals([](float a, float b) { return a * b; });
     case Opcode::DivF: return reals([](float a, float b) { return a / b; });
+    // A NaN wins, and -0 is less than 0.
     case Opcode::MinimumF:
-      return reals([](float a, float b) { return a < b || std::isnan(a) ? a : b; });
+      return reals([](float a, float b) {
+        return a < b || std::isnan(a) || (a == b && std::signbit(a)) ? a : b;
+      });
     case Opcode::MaximumF:
-      return reals([](float a, float b) { return a > b || std::isnan(a) ? a : b; });
+      return reals([](float a, float b) {
+        return a > b || std::isnan(a) || (a == b && std::signbit(b)) ? a : b;
+      });
     case Opcode::NegateF: return reals([](float a) { return -a; });
     case Opcode::AbsF: return reals([](float a) { return std::fabs(a); });
     case Opcode::FromSigned: return integers([](int32_t a) { return bitsOf(float(a)); });

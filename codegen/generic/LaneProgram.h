@@ -24,8 +24,7 @@ inline Lanes splat(int32_t bits) {
   return lanes;
 }
 
-/// What arith, math and tile say of 32-bit values. Integers wrap; a quotient by 0 is 0, and only rows
-/// outside the layout ask for one.
+/// What arith, math and tile say of 32-bit values. Integers wrap; a quotient by 0, which they leave open, is 0.
 enum class Opcode : uint8_t {
   Constant, ///< the immediate
   Copy,
@@ -49,7 +48,7 @@ enum class Opcode : uint8_t {
 
 struct Instruction {
   Opcode opcode;
-  uint8_t number = 0;
+  uint16_t number = 0;
   std::array<uint16_t, 4> operands{}; ///< registers
   int32_t immediate = 0;
 };

@@ -133,6 +133,33 @@ TEST(Engine, ANaNIsSeenThroughKeysInParts) {
   }
 }
 
+/// In a tile that is partial, a block of queries has to do with the keys from the first to the last one that it sees;
+/// with AMX with all.
+TEST(Engine, BlocksLeaveOutKeysThatTheyDoNotSee) {
+  for (IsaLevel isa : kIsaLevels)
+    for (const char *dtype : {"f32", "bf16"}) {
+      if (isa > hostIsaLevel() || isa == IsaLevel::Amx)
+        continue;
+      SCOPED_TRACE(std::string(isaLevelName(isa)) + " " + dtype);
+      std::string spec = std::string("kernel k { heads 1 head_dim 32 dtype ") + dtype + " tokens [128] mask causal }";
+      Engine engine({isa, 1});
+      auto kernel = engine.compile(spec), generic = engine.genericKernel(spec);
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      ASSERT_TRUE(generic) << generic.error().message;
+      ASSERT_EQ(kernel->info().keyTile[0], 128) << "the tile of the first block goes on";
+      Tensors t(kernel->info(), 128);
+      for (int64_t token = 64; token < 128; ++token)
+        for (int64_t d = 0; d < 32; ++d)
+          t.v.view().set({0, 0, token, d}, NAN);
+      for (const Kernel *tested : {&*kernel, &*generic}) {
+        ASSERT_TRUE(tested->run(t.bindings()));
+        for (int64_t token = 0; token < 32; ++token)
+          EXPECT_TRUE(std::isfinite(t.o.at({0, 0, token, 7}))) << token;
+        EXPECT_TRUE(std::isnan(t.o.at({0, 0, 127, 7})));
+      }
+    }
+}
+
 TEST(Engine, RowsWithoutAKey) {
   auto kernel = Engine({{}, 1}).compile(
       "kernel none { heads 1 head_dim 16 dtype f32 tokens [20] mask !causal }");

@@ -173,7 +173,6 @@ TEST(Launch, EveryTicketRunsOnceWithAlignedScratch) {
   for (int64_t workers : {0, 1, 3, 500}) {
     SCOPED_TRACE(workers);
     KernelInfo info = kernelOf(causal());
-    info.target = "cpu";
     info.scratchBytes = 100;
     Buffers buffers(3000, 3000);
     auto plan = planLaunch(info, buffers.bindings, nullptr, {workers, 0});
@@ -189,6 +188,29 @@ TEST(Launch, EveryTicketRunsOnceWithAlignedScratch) {
       EXPECT_EQ(runs[size_t(ticket)], ticket < plan->tickets()) << ticket;
     EXPECT_EQ(misaligned, 0);
   }
+}
+
+/// Neighbours for one worker, as long as there is enough for the others; single tickets at the end.
+TEST(Launch, WorkersDrawBatchesOfTickets) {
+  KernelInfo info = kernelOf(causal());
+  Buffers buffers(3000, 3000);
+  auto batchesFor = [&](int64_t workers) {
+    auto plan = planLaunch(info, buffers.bindings, nullptr, {workers, 0});
+    EXPECT_TRUE(plan) << plan.error().message;
+    std::vector<uint32_t> starts(plan->batches().begin(), plan->batches().end());
+    EXPECT_EQ(starts.front(), 0u);
+    EXPECT_EQ(int64_t(starts.back()), plan->tickets());
+    return starts;
+  };
+  std::vector<uint32_t> two = batchesFor(2), many = batchesFor(5000);
+  size_t tickets = two.back();
+  EXPECT_LT(two.size(), tickets / 4) << "most batches have several tickets";
+  for (size_t i = 1; i < two.size(); ++i) {
+    EXPECT_LT(two[i - 1], two[i]);
+    EXPECT_LE(two[i] - two[i - 1], 8u);
+  }
+  EXPECT_EQ(two[two.size() - 1] - two[two.size() - 2], 1u);
+  EXPECT_EQ(many.size(), tickets + 1) << "there is not enough to do for batches";
 }
 
 //===----------------------------------------------------------------------===//

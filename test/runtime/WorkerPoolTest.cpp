@@ -108,26 +108,30 @@ TEST(WorkerPool, WorkersHelp) {
 
 TEST(WorkerPool, ScratchIsTheWorkersOwnAndStays) {
   WorkerPool pool(2);
-  std::array<void *, 2> small{}, large{};
   std::atomic<int> arrived = 0;
-  auto both = [&](std::array<void *, 2> &found, int64_t bytes) {
+  auto ofBoth = [&](int64_t bytes) {
+    std::array<void *, 2> found{};
+    EXPECT_TRUE(pool.reserveScratch(bytes));
     arrived = 0;
     pool.run(2, [&](uint64_t, unsigned worker) {
-      found[worker] = pool.scratch(worker, bytes);
+      found[worker] = pool.scratch(worker);
       std::memset(found[worker], int(worker), size_t(bytes));
       ++arrived;
       while (arrived < 2)
         std::this_thread::yield();
     });
+    return found;
   };
-  both(large, 1000);
-  both(small, 10);
-  EXPECT_EQ(small, large) << "what is there is enough";
+  EXPECT_EQ(pool.scratch(0), nullptr);
+  std::array<void *, 2> large = ofBoth(1000);
+  EXPECT_EQ(ofBoth(10), large) << "what is there is enough";
   EXPECT_NE(large[0], large[1]);
   for (void *memory : large)
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
-  both(large, 1 << 20);
-  pool.run(1, [&](uint64_t, unsigned worker) { EXPECT_NE(pool.scratch(worker, 0), nullptr); });
+  ofBoth(1 << 20);
+  EXPECT_TRUE(pool.reserveScratch(0));
+  EXPECT_FALSE(pool.reserveScratch(INT64_MAX / 4)) << "no machine has that";
+  ofBoth(100);
 }
 
 TEST(WorkerPool, ConstAndMoveOnlyCallables) {

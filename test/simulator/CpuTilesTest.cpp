@@ -21,7 +21,7 @@ std::ostream &operator<<(std::ostream &os, const Tiles &tiles) {
 
 /// The usual tiles and what becomes of them.
 struct Choice {
-  Choice(const std::string &text, const CpuTileCosts &costs = cpuTileCosts("avx512", false)) : spec(text) {
+  Choice(const std::string &text, const CpuTileCosts &costs = *cpuTileCosts("avx512", false)) : spec(text) {
     EXPECT_TRUE(spec.attention) << spec.diagnostics;
     mlir::FailureOr<TileChoice> found = tilesOfSpec(spec.attention, {});
     EXPECT_TRUE(succeeded(found));
@@ -59,7 +59,7 @@ TEST(CpuTiles, NarrowNeighborhoodsGetSmallerTiles) {
   }
 }
 
-/// Blocks of queries leave out what they do not see, whatever the tile: larger ones are better.
+/// Of one dimension blocks of queries leave out the same whatever the tile, and no maps are made.
 TEST(CpuTiles, OneDimensionKeepsTheUsualTiles) {
   for (const char *mask : {"all", "causal", "window(9)", "causal & window(100)", "neighborhood(window = 8)"}) {
     Choice choice(kernel("4096", mask));
@@ -93,8 +93,20 @@ TEST(CpuTiles, DearKeysMakeLongQueryTiles) {
   std::string text = kernel("64, 64", "neighborhood(window = [9, 9])");
   Choice cheap(text, {32, 1, 1, 0.05}), dear(text, {32, 400, 1, 0.05});
   EXPECT_LT(productOf(cheap.chosen.query), productOf(dear.chosen.query)) << cheap.chosen << dear.chosen;
-  EXPECT_GT(cpuTileCosts("amx", true).queriesPerKey, cpuTileCosts("amx", false).queriesPerKey);
-  EXPECT_EQ(cpuTileCosts("", true).blockQueries, cpuTileCosts("avx512bf16", true).blockQueries);
+}
+
+TEST(CpuTiles, EveryLevelHasCosts) {
+  for (const char *isa : {"", "baseline", "avx2", "avx512", "avx512bf16", "amx"})
+    for (bool isBF16 : {false, true})
+      EXPECT_TRUE(cpuTileCosts(isa, isBF16)) << isa;
+  EXPECT_FALSE(cpuTileCosts("generic", false));
+  EXPECT_GT(cpuTileCosts("amx", true)->queriesPerKey, cpuTileCosts("amx", false)->queriesPerKey);
+}
+
+/// Whose maps would take seconds.
+TEST(CpuTiles, HugeLayoutsKeepTheUsualTiles) {
+  Choice choice(kernel("16384, 16384", "neighborhood(window = [9, 9])", "heads 1"));
+  EXPECT_EQ(choice.chosen, choice.usual);
 }
 
 /// Which are as many maps for each tile.

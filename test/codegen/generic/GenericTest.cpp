@@ -101,6 +101,10 @@ TEST(LaneProgram, Reals) {
     EXPECT_TRUE(std::isnan(runReal(opcode, NAN, 1)));
     EXPECT_TRUE(std::isnan(runReal(opcode, 1, NAN)));
   }
+  EXPECT_TRUE(std::signbit(runReal(Opcode::MinimumF, 0.0f, -0.0f)));
+  EXPECT_TRUE(std::signbit(runReal(Opcode::MinimumF, -0.0f, 0.0f)));
+  EXPECT_FALSE(std::signbit(runReal(Opcode::MaximumF, 0.0f, -0.0f)));
+  EXPECT_FALSE(std::signbit(runReal(Opcode::MaximumF, -0.0f, 0.0f)));
   EXPECT_EQ(runReal(Opcode::NegateF, 1), -1);
   EXPECT_EQ(runReal(Opcode::AbsF, -2), 2);
   EXPECT_EQ(realOf(run(Opcode::FromSigned, {-3})), -3);
@@ -161,6 +165,14 @@ TEST(GenericKernel, OpsThatNoSpecHas) {
   expect("%w = arith.extsi %row : i32 to i64\n %x = arith.muli %w, %w : i64\n"
          "%r = arith.sitofp %x : i64 to f32",
          "arith.extsi");
+  expect("%c = arith.cmpi sgt, %row, %column : i32\n %r = arith.uitofp %c : i1 to f32", "arith.uitofp");
+  expect("%c = arith.cmpi sgt, %row, %column : i32\n %d = arith.cmpi sgt, %b, %h : i32\n"
+         "%x = arith.cmpi slt, %c, %d : i1\n %n = arith.negf %s : f32\n"
+         "%r = arith.select %x, %s, %n : f32",
+         "arith.cmpi");
+  expect("%i = arith.index_cast %row : i32 to index\n %j = arith.muli %i, %i : index\n"
+         "%x = arith.index_cast %j : index to i32\n %r = arith.sitofp %x : i32 to f32",
+         "arith.muli");
 }
 
 } // namespace
