@@ -452,9 +452,8 @@ Status runOnCpu(const LaunchPlan &plan, const KernelInfo &info, const CpuWork &k
     std::memcpy(reinterpret_cast<char *>(&args) + part.field, &data, sizeof(data));
     parts.push_back(std::move(*tensor));
   }
-  if (!pool.reserveScratch(info.scratchBytes))
-    return makeError("no memory for {} workers with {} bytes each", pool.size(), info.scratchBytes)
-        .withNote("fewer threads take less");
+  if (Status status = pool.reserveScratch(info.scratchBytes); !status)
+    return status;
   std::span<const uint32_t> batches = plan.batches();
   pool.run(batches.size() - 1, [&](uint64_t batch, unsigned worker) {
     for (uint32_t ticket = batches[batch]; ticket < batches[batch + 1]; ++ticket)

@@ -1,6 +1,9 @@
 #include "runtime/WorkerPool.h"
 
+#include "runtime/Tensor.h"
+
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <system_error>
 
@@ -46,11 +49,15 @@ WorkerPool::~WorkerPool() {
   wake.notify_all();
 }
 
-bool WorkerPool::reserveScratch(int64_t bytes) {
+Status WorkerPool::reserveScratch(int64_t bytes) {
   assert(!frameOf(this) && "work does not reserve scratch memory, which it may be using");
   constexpr int64_t kLine = 64;
   int64_t rounded = std::max((bytes + kLine - 1) / kLine, int64_t(1)) * kLine;
   std::lock_guard serial(oneRun);
+  if (std::ranges::all_of(scratches, [&](const Scratch &one) { return one.bytes >= rounded; }))
+    return {};
+  if (auto all = checkedByteSize(std::array{int64_t(scratches.size()), rounded}, DType::U8); !all)
+    return all.takeError();
   for (Scratch &one : scratches) {
     if (one.bytes >= rounded)
       continue;
@@ -58,10 +65,11 @@ bool WorkerPool::reserveScratch(int64_t bytes) {
     one.memory.reset(); // before there are two
     one.memory.reset(std::aligned_alloc(kLine, size_t(rounded)));
     if (!one.memory)
-      return false;
+      return makeError("no memory for {} workers with {} bytes each", size(), rounded)
+          .withNote("fewer threads take less");
     one.bytes = rounded;
   }
-  return true;
+  return {};
 }
 
 void WorkerPool::drawTickets(const Job &job, unsigned worker) {

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "runtime/Error.h"
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -52,8 +54,8 @@ public:
   }
 
   /// Gives every worker so many bytes of its own, aligned to 64, which stay for later runs; they only grow. Waits
-  /// for a run that is under way, so `work` must not call it. False where there is no memory.
-  bool reserveScratch(int64_t bytes);
+  /// for a run that is under way, so `work` must not call it. An error where there is no memory.
+  Status reserveScratch(int64_t bytes);
   /// The worker's; what is in it is unspecified. For calls from within `work`, with its worker. Null where nothing
   /// was reserved.
   void *scratch(unsigned worker) const { return scratches[worker].memory.get(); }
