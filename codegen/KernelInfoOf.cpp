@@ -130,4 +130,18 @@ FailureOr<KernelInfo> kernelInfoOf(tile::AttentionOp op) {
   return info;
 }
 
+FailureOr<KernelInfo> kernelInfoOnCpu(tile::AttentionOp op) {
+  FailureOr<KernelInfo> info = kernelInfoOf(op);
+  if (failed(info))
+    return failure();
+  info->target = "cpu";
+  info->packedHeads = op.getPackedHeads();
+  // Keys outside the layout are counted once for a query, not once for each part of its keys.
+  bool hasZeroKeys = false;
+  op.walk([&](tile::InitOp init) { hasZeroKeys |= init->getNumRegions() > 0; });
+  if (!hasZeroKeys)
+    info->mergeEntry = kMergedByRuntime;
+  return info;
+}
+
 } // namespace attn

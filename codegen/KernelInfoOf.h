@@ -13,4 +13,7 @@ namespace attn {
 /// Fails, with a diagnostic on `op`, where the launch contract cannot hold the kernel.
 mlir::FailureOr<KernelInfo> kernelInfoOf(tile::AttentionOp op);
 
+/// The same for processors, all but `scratchBytes`: what compiled kernels and generic ones have in common.
+mlir::FailureOr<KernelInfo> kernelInfoOnCpu(tile::AttentionOp op);
+
 } // namespace attn

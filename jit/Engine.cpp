@@ -73,6 +73,14 @@ std::string keyOf(const char *origin, std::string_view text, const CompileReques
                      fmt::join(request.queryTile, "x"), fmt::join(request.keyTile, "x"), text);
 }
 
+TilingOptions tilingFor(const CompileRequest &request, std::string_view machine) {
+  TilingOptions tiling;
+  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
+  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
+  tiling.machine = machine;
+  return tiling;
+}
+
 attn::Error unknownTarget(const std::string &name) {
   std::string known;
   for (const Target &target : allTargets())
@@ -103,10 +111,7 @@ Expected<std::shared_ptr<Kernel::Code>> Engine::State::codeOf(const Package &pac
 /// Without a linker's help, and without a trace.
 Expected<std::shared_ptr<Kernel::Code>>
 Engine::State::compileInProcess(Compilation &c, const CompileRequest &request) {
-  TilingOptions tiling;
-  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
-  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
-  tiling.machine = isaLevelName(isa);
+  TilingOptions tiling = tilingFor(request, isaLevelName(isa));
   FailureOr<KernelInfo> info =
       tileForLaunch(c, request.kernel, *findTarget("cpu"), tiling,
                     [&](tile::AttentionOp op) { return cpu::kernelInfo(op, isa); });
@@ -190,10 +195,8 @@ static attn::Error wholeError(std::string text, const attn::Error &rest) {
 /// A loaded spec as a kernel that interprets it; an error has nothing to say beyond the diagnostics.
 static Expected<std::shared_ptr<Kernel::Code>>
 interpreted(Compilation &c, const CompileRequest &request, std::shared_ptr<WorkerPool> pool) {
-  TilingOptions tiling;
-  tiling.queryTile.assign(request.queryTile.begin(), request.queryTile.end());
-  tiling.keyTile.assign(request.keyTile.begin(), request.keyTile.end());
-  tiling.machine = "generic"; // no level, for which tiles would be chosen
+  // No level, for which tiles would be chosen.
+  TilingOptions tiling = tilingFor(request, "generic");
   auto kernel = std::make_shared<generic::GenericKernel>();
   FailureOr<KernelInfo> info = tileForLaunch(
       c, request.kernel, *findTarget("cpu"), tiling,

@@ -32,7 +32,7 @@ public:
     note(*problem);
     double cost = costOf(*problem);
     if (seen.size() == 1)
-      cost *= kClearly;
+      cost *= kClearlyFaster;
     costOfQueryTile.push_back({cost, Box(queryTile)});
     if (cost < best)
       best = cost, bestTiles = seen.back();
@@ -48,18 +48,16 @@ public:
     return boxes;
   }
 
+  bool hasAny() const { return !costOfQueryTile.empty(); }
+  /// Needs any.
   TileChoice choice() const {
     TileChoice tiles = usual;
-    if (best < std::numeric_limits<double>::infinity()) {
-      tiles.queryTile = bestTiles.first;
-      tiles.keyTile = bestTiles.second;
-    }
+    tiles.queryTile = bestTiles.first;
+    tiles.keyTile = bestTiles.second;
     return tiles;
   }
 
 private:
-  static constexpr double kClearly = 0.97;
-
   /// Whether maps of such query tiles can be made in some ten milliseconds, those made already included.
   bool mayMap(ArrayRef<int64_t> queryTile) const {
     constexpr int64_t kMostMaps = 64, kMostOfMask = 8, kMostQueryTiles = 1 << 18;
@@ -107,15 +105,19 @@ private:
     std::optional<Problem> blocks;
     if (mayMap(queryTile))
       blocks = problems.with(queryTile, keyTile);
-    const Problem &counted = blocks ? *blocks : problem;
-    double visited = 0;
-    for (const MaskGroup &group : counted.groups)
-      visited += double(group.heads.size()) * double(group.map.counts().visited);
-    note(counted);
-    double pairs = visited * double(productOf(counted.tiles.queryTile)) *
-                   double(productOf(counted.tiles.keyTile));
+    if (!blocks)
+      return visitedPairs(problem);
+    note(*blocks);
+    double pairs = visitedPairs(*blocks);
     pairsOfBlocks.emplace_back(queryTile, keyTile, pairs);
     return pairs;
+  }
+
+  static double visitedPairs(const Problem &problem) {
+    double visited = 0;
+    for (const MaskGroup &group : problem.groups)
+      visited += double(group.heads.size()) * double(group.map.counts().visited);
+    return visited * double(productOf(problem.tiles.queryTile)) * double(productOf(problem.tiles.keyTile));
   }
 
   /// Halves the outermost extent that can be: the rows of a box are numbered row-major.
@@ -165,6 +167,8 @@ void suitCpu(AttentionOp op, TileChoice &tiles, const CpuTileCosts &costs) {
   auto keyBoxes = [&](int64_t keys) { return nearest(boxesNear(usual.keyTile, usual.kvLayout, keys)); };
   Cheapest cheapest(op, usual, costs);
   cheapest.lookAt(usual.queryTile, usual.keyTile);
+  if (!cheapest.hasAny()) // nothing to compare others with
+    return;
   for (int64_t queries : kQuerySizes)
     for (const Box &queryTile : nearest(boxesNear(usual.queryTile, usual.layout, queries)))
       for (int64_t keys : kKeySizes)

@@ -16,6 +16,9 @@ namespace attn {
 using Box = llvm::SmallVector<int64_t>;
 int64_t productOf(llvm::ArrayRef<int64_t> box);
 
+/// Other tiles are taken where they need at most this share of the time of the usual ones.
+constexpr double kClearlyFaster = 0.97;
+
 /// Where the spec leaves lengths open, tile maps are made for about so many tokens.
 constexpr int64_t kNominalTokens = 8192;
 

@@ -30,6 +30,5 @@ struct CostedTiles {
 /// like are looked at. That is some fifty tile maps.
 std::vector<CostedTiles> costedTiles(AttentionOp op, const TileChoice &usual, const Target &target,
                                      const Machine &machine);
-constexpr double kClearlyFaster = 0.97;
 
 } // namespace attn

@@ -24,17 +24,9 @@ using namespace mlir;
 namespace attn::cpu {
 
 FailureOr<KernelInfo> kernelInfo(tile::AttentionOp op, IsaLevel isa) {
-  FailureOr<KernelInfo> info = kernelInfoOf(op);
-  if (succeeded(info)) {
-    info->target = "cpu";
+  FailureOr<KernelInfo> info = kernelInfoOnCpu(op);
+  if (succeeded(info))
     info->scratchBytes = Scratch(op, machineFor(isa, op)).bytes;
-    info->packedHeads = op.getPackedHeads();
-    // Keys outside the layout are counted once for a query, not once for each part of its keys.
-    bool hasZeroKeys = false;
-    op.walk([&](tile::InitOp init) { hasZeroKeys |= init->getNumRegions() > 0; });
-    if (!hasZeroKeys)
-      info->mergeEntry = kMergedByRuntime;
-  }
   return info;
 }
 

@@ -269,14 +269,12 @@ LogicalResult translate(tile::AttentionOp op, MutableArrayRef<Region> regions,
 } // namespace
 
 FailureOr<GenericKernel> genericKernel(tile::AttentionOp op) {
-  FailureOr<KernelInfo> info = kernelInfoOf(op);
+  FailureOr<KernelInfo> info = kernelInfoOnCpu(op);
   if (failed(info))
     return failure();
   GenericKernel kernel;
   kernel.info = std::move(*info);
-  kernel.info.target = "cpu";
   kernel.isBounded = op.isBounded();
-  kernel.info.packedHeads = op.getPackedHeads();
   std::vector<LaneProgram> scores;
   WalkResult walk = op.walk([&](Operation *inner) -> WalkResult {
     return TypeSwitch<Operation *, LogicalResult>(inner)
@@ -293,9 +291,6 @@ FailureOr<GenericKernel> genericKernel(tile::AttentionOp op) {
     return failure();
   if (!scores.empty())
     kernel.score = std::move(scores.front());
-  // Keys outside the layout are counted once for a query, not once for each part of its keys.
-  if (kernel.zeroKeys.empty())
-    kernel.info.mergeEntry = kMergedByRuntime;
   kernel.info.scratchBytes = kernel.scratchBytes();
   return kernel;
 }
